@@ -1,0 +1,143 @@
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+
+from conversations.live.frames import message_json
+from conversations.models import Conversation, Message, Mode, Source, Turn
+from opencoach.common.http import StrictSerializer
+
+
+class PersonSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class CoachSerializer(PersonSerializer):
+    clone_name = serializers.CharField()
+
+
+class ConversationSerializer(serializers.Serializer[Conversation]):
+    id = serializers.UUIDField()
+    client = serializers.SerializerMethodField()
+    coach = CoachSerializer()
+    mode = serializers.ChoiceField(choices=Mode.choices)
+    needs_human = serializers.BooleanField()
+    holder = PersonSerializer(allow_null=True)
+    last_seq = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    last_message_at = serializers.DateTimeField()
+
+    def get_client(self, conversation: Conversation) -> dict[str, str]:
+        client = conversation.client
+        return {"id": str(client.id), "name": client.display_name}
+
+
+class CitationSerializer(serializers.Serializer[Any]):
+    n = serializers.IntegerField()
+    passage = serializers.UUIDField()
+    document = serializers.UUIDField()
+    title = serializers.CharField()
+    location = serializers.JSONField()
+    text = serializers.CharField()
+
+
+class MessageSerializer(serializers.Serializer[Message]):
+    """Describes `message_json`, which sockets and REST share."""
+
+    id = serializers.UUIDField()
+    seq = serializers.IntegerField()
+    source = serializers.ChoiceField(choices=Source.choices)
+    content = serializers.CharField()
+    client_message_id = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    citations = CitationSerializer(many=True)
+    metadata = serializers.DictField()
+    author_name = serializers.CharField(allow_blank=True)
+    turn = serializers.UUIDField(allow_null=True)
+
+    def to_representation(self, message: Message) -> dict[str, Any]:
+        return message_json(message)
+
+
+class TurnSerializer(serializers.Serializer[Turn]):
+    id = serializers.UUIDField()
+    status = serializers.CharField()
+
+
+class NewConversationSerializer(StrictSerializer):
+    client = serializers.UUIDField(required=False, help_text="Needed unless a client calls.")
+    coach = serializers.UUIDField(required=False, help_text="Default: the client's own coach.")
+
+
+class NewMessageSerializer(StrictSerializer):
+    # The limits are the service's, which socket and command go through as well.
+    content = serializers.CharField(trim_whitespace=False, allow_blank=True)
+    client_message_id = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+
+
+class SentSerializer(serializers.Serializer[Any]):
+    message = MessageSerializer()
+    turn = TurnSerializer(allow_null=True)
+    reply = MessageSerializer(required=False, allow_null=True)
+
+
+class HandbackSerializer(StrictSerializer):
+    mode = serializers.ChoiceField(choices=["answer_pending", "only_new"])
+    note = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+
+
+class NothingSerializer(StrictSerializer):
+    """An empty body."""
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    """A stored frame, as the socket sends it."""
+
+    type = serializers.CharField()
+    conversation = serializers.UUIDField()
+    seq = serializers.IntegerField()
+    at = serializers.DateTimeField()
+
+
+class WhySerializer(serializers.Serializer[Any]):
+    """The why-record of a turn."""
+
+    id = serializers.UUIDField()
+    status = serializers.CharField()
+    attempt = serializers.IntegerField()
+    epoch = serializers.IntegerField()
+    trace_id = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+    latency_ms = serializers.IntegerField(allow_null=True)
+    error = serializers.CharField(allow_blank=True)
+    provider = serializers.CharField(required=False)
+    model = serializers.CharField(required=False)
+    attempts = serializers.IntegerField(required=False)
+    prompt_version = serializers.CharField(required=False)
+    passages = serializers.ListField(required=False)
+    timings = serializers.DictField(required=False)
+    ttft_ms = serializers.IntegerField(required=False, allow_null=True)
+    cost_usd = serializers.DecimalField(max_digits=14, decimal_places=8, allow_null=True)
+
+
+def why_json(turn: Turn, cost_usd: Any) -> dict[str, Any]:
+    took = turn.finished_at - turn.created_at if turn.finished_at else None
+    return {
+        "id": str(turn.id),
+        "status": turn.status,
+        "attempt": turn.attempt,
+        "epoch": turn.epoch,
+        "trace_id": turn.trace_id,
+        "created_at": turn.created_at,
+        "finished_at": turn.finished_at,
+        "latency_ms": round(took.total_seconds() * 1000) if took else None,
+        "error": turn.error,
+        "cost_usd": cost_usd,
+        **turn.record,
+    }
+
+
+def turn_json(turn_id: UUID | None, status: str = "running") -> dict[str, str] | None:
+    return {"id": str(turn_id), "status": status} if turn_id else None

@@ -1,0 +1,156 @@
+"""A conversation as one watcher sees it: every stored frame once and in order, and live deltas.
+
+The bus may deliver a frame late, twice or not at all (another process, Redis restarted). The
+sequence has no gaps, so a watcher that sees one reads the missing part from the database.
+"""
+
+import asyncio
+from contextvars import copy_context
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from conversations.live.bus import RESUMED, bus, conversation_topic
+from conversations.live.frames import Frame, stored_frames
+from opencoach.common.hops import database_hop
+
+log = structlog.get_logger(__name__)
+
+# A watcher this far behind is not reading; it is let go and reconnects with `after=`.
+MOST_WAITING = 2_000
+
+
+class TooSlow(Exception):
+    """The watcher does not take its frames."""
+
+
+class LiveView:
+    """`async with LiveView(...) as view`, then `await view.next()` for each frame to send."""
+
+    def __init__(self, conversation_id: UUID, *, after: int, reads_deltas: bool = True) -> None:
+        self.conversation_id = conversation_id
+        self.seq = after
+        self._topic = conversation_topic(conversation_id)
+        self._reads_deltas = reads_deltas
+        self._ready: asyncio.Queue[Frame] = asyncio.Queue()
+        self._newest = after
+        self._epoch = 0
+        self._turn: str | None = None
+        self._length = 0
+        self._index = 0
+        self._catching_up: asyncio.Task[None] | None = None
+        # Frames arrive in the context of whoever made them; the log is read in the watcher's.
+        self._context = copy_context()
+
+    async def __aenter__(self) -> "LiveView":
+        await bus().watch(self._topic, self._take)
+        await self._catch_up()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await bus().unwatch(self._topic, self._take)
+        if self._catching_up:
+            self._catching_up.cancel()
+
+    async def next(self) -> Frame:
+        """The next frame to send. Raises `TooSlow` when far too many wait."""
+        if self._ready.qsize() > MOST_WAITING:
+            raise TooSlow
+        return await self._ready.get()
+
+    def check(self, newest: int) -> None:
+        """Tells the view how long the log is; what it lacks is read."""
+        self._newest = max(self._newest, newest)
+        if self._newest > self.seq:
+            self._start_catching_up()
+
+    # --- frames come in ------------------------------------------------------------------------
+
+    def _take(self, frame: Frame) -> None:
+        if frame is RESUMED:
+            self._start_catching_up()
+        elif "seq" in frame:
+            self._take_stored(frame)
+        elif frame["type"] == "message.delta":
+            self._take_delta(frame)
+        elif frame["type"] == "message.reset":
+            self._take_reset(frame)
+        else:
+            self._ready.put_nowait(frame)
+
+    def _take_stored(self, frame: Frame) -> None:
+        self._newest = max(self._newest, frame["seq"])
+        if self._catching_up is None and frame["seq"] == self.seq + 1:
+            self._pass_on(frame)
+        elif frame["seq"] > self.seq:
+            self._start_catching_up()
+
+    def _pass_on(self, frame: Frame) -> None:
+        self.seq = frame["seq"]
+        # From this frame on nothing that the clone began before it may be shown.
+        self._epoch = max(self._epoch, frame.get("epoch", 0))
+        self._ready.put_nowait(frame)
+
+    def _take_delta(self, frame: Frame) -> None:
+        """Passes on what this watcher has not seen of the text; `offset` counts characters."""
+        if not self._reads_deltas or frame["epoch"] < self._epoch:
+            return
+        if frame["turn"] != self._turn:
+            self._turn, self._length, self._index = frame["turn"], 0, 0
+        unseen = frame["text"][self._length - frame["offset"] :]
+        if frame["offset"] > self._length or not unseen:
+            return  # the beginning is still on its way, or this is the beginning again
+        self._length += len(unseen)
+        self._ready.put_nowait(
+            {
+                "type": "message.delta",
+                "conversation": frame["conversation"],
+                "at": frame["at"],
+                "turn": frame["turn"],
+                "index": self._index,
+                "text": unseen,
+            }
+        )
+        self._index += 1
+
+    def _take_reset(self, frame: Frame) -> None:
+        if frame["epoch"] >= self._epoch and frame["turn"] == self._turn and self._length:
+            self._length = self._index = 0
+            self._ready.put_nowait({key: frame[key] for key in frame if key != "epoch"})
+
+    # --- what the bus did not bring ------------------------------------------------------------
+
+    def _start_catching_up(self) -> None:
+        if self._catching_up is None:
+            self._catching_up = asyncio.create_task(self._catch_up_again(), context=self._context)
+
+    async def _catch_up_again(self) -> None:
+        try:
+            while True:
+                await self._catch_up()
+                if self._newest <= self.seq:
+                    return
+        except Exception as error:  # noqa: BLE001 - a watcher without its log must go, not wait
+            log.warning("view.catch_up_failed", error=repr(error))
+            self._ready.put_nowait({"type": "view.lost"})
+        finally:
+            self._catching_up = None
+
+    async def _catch_up(self) -> None:
+        while frames := await database_hop(stored_frames, self.conversation_id, after=self.seq):
+            for frame in frames:
+                self._pass_on(frame)
+            self._newest = max(self._newest, self.seq)
+
+
+def is_answer(frame: Frame, seq: int) -> bool:
+    """Whether the frame settles the client message at `seq`: answered, failed, or with a human."""
+    kind: Any = frame["type"]
+    if kind == "message.completed":
+        return bool(frame["message"]["metadata"].get("answers", 0) >= seq)
+    if kind == "message.created":
+        return bool(frame["message"]["source"] == "human_coach" and frame["seq"] > seq)
+    if kind == "turn.failed":
+        return bool(frame["answers"] >= seq)
+    return bool(kind == "mode.changed" and frame["mode"] != "ai" and frame["seq"] > seq)

@@ -1,0 +1,150 @@
+"""The one way out of the knowledge: the passages of a coach that answer a question, with scores.
+
+- **Whose.** One coach's passages, in one workspace; the filter says so and the policy sees to it.
+- **What is compared.** The question's vector with that of every window of every passage of the
+  coach that the same embedder made, exactly: no index loses a small practice's passages. A passage
+  is as near as its nearest window, and the passage is what comes back, whole, once.
+- **Which documents.** Passages appear when their document has been read, all at once; while it is
+  read again the old ones stay until the new ones are there.
+- **The score** is between 0 and 1 and rises with the cosine of question and window: see `score_of`.
+  `min_score` drops what is under it, so a question about something else finds nothing.
+- **Nothing known, nothing paid.** A coach without passages costs one look at an index, and no
+  embedding.
+
+`search` does it all. To put the look-up into a database hop of its own, call `embed` on any thread
+(a millisecond of CPU) and `nearest` where the connection is.
+"""
+
+import math
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection
+
+from knowledge.models import PassageVector
+from opencoach.ai import embeddings
+
+MIN_SCORE = 0.7
+TOP_K = 5
+# A passage has two windows or three, rarely more: so many windows hold `top_k` passages.
+_WINDOWS_A_PASSAGE = 8
+
+# Fitted once (logistic regression, both classes of equal weight) on the 472 questions of Chroma's
+# chunking evaluation, each with the best passage that answers it, and with the best passage of the
+# corpora on other subjects.
+_HALF = 0.379
+_SLOPE = 23.7
+
+# `<#>` is the negative inner product: of unit vectors, the cosine with its sign turned. The inner
+# query is the whole cost; the workspace is tested on the few rows that come out of it.
+_NEAREST = """
+SELECT passage.id, document.id, document.title, passage.heading, passage.start, passage."end",
+       passage.text, found.distance
+FROM (
+    SELECT passage_id, min(distance) AS distance
+    FROM (
+        SELECT passage_id, embedding <#> %(vector)s::halfvec AS distance
+        FROM knowledge_passagevector
+        WHERE coach_id = %(coach_id)s AND embedder = %(embedder)s
+        ORDER BY distance
+        LIMIT %(windows)s
+    ) AS nearest_windows
+    WHERE distance <= %(furthest)s
+    GROUP BY passage_id
+    ORDER BY distance
+    LIMIT %(top_k)s
+) AS found
+JOIN knowledge_passage AS passage ON passage.id = found.passage_id
+JOIN knowledge_document AS document ON document.id = passage.document_id
+WHERE document.workspace_id = %(workspace_id)s
+ORDER BY found.distance, passage.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A passage as it may be cited: `text` is what stands at `start` to `end` of the document."""
+
+    passage_id: UUID
+    document_id: UUID
+    title: str
+    heading: str
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+def search(
+    *,
+    workspace_id: UUID,
+    coach_id: UUID,
+    query: str,
+    top_k: int = TOP_K,
+    min_score: float = MIN_SCORE,
+) -> list[Found]:
+    """The best first; at most `top_k`. A blank query finds nothing."""
+    if not query.strip() or not has_passages(workspace_id=workspace_id, coach_id=coach_id):
+        return []
+    return nearest(
+        embed(query),
+        workspace_id=workspace_id,
+        coach_id=coach_id,
+        top_k=top_k,
+        min_score=min_score,
+    )
+
+
+def has_passages(*, workspace_id: UUID, coach_id: UUID) -> bool:
+    return PassageVector.objects.filter(workspace_id=workspace_id, coach_id=coach_id).exists()
+
+
+def embed(query: str) -> embeddings.Vector:
+    return embeddings.embed_query(query)
+
+
+def nearest(
+    vector: embeddings.Vector,
+    *,
+    workspace_id: UUID,
+    coach_id: UUID,
+    top_k: int = TOP_K,
+    min_score: float = MIN_SCORE,
+) -> list[Found]:
+    """One query. `vector` is what `embed` made of the question."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _NEAREST,
+            {
+                "vector": _as_text(vector),
+                "workspace_id": workspace_id,
+                "coach_id": coach_id,
+                "embedder": embeddings.embedder_name(),
+                "furthest": -_cosine_of(min_score),
+                "top_k": top_k,
+                "windows": top_k * _WINDOWS_A_PASSAGE,
+            },
+        )
+        return [Found(*row[:7], score=score_of(-row[7])) for row in cursor.fetchall()]
+
+
+def _as_text(vector: embeddings.Vector) -> str:
+    """Four digits are what half precision keeps; pgvector's own writer takes four times as long."""
+    return "[" + ",".join(["%.4g"] * len(vector)) % tuple(vector.tolist()) + "]"
+
+
+def score_of(cosine: float) -> float:
+    """How likely a passage this near answers the question, were it even chances before.
+
+    "This near" is the cosine. A passage that answers is told from the best of texts on other
+    subjects: 0.5 at a cosine of 0.379, 0.7 at 0.415, 0.9 at 0.472. On the questions that it was
+    fitted on, 0.7 keeps 92 % of the passages that answer and lets 2 % of the others through.
+    """
+    return 1 / (1 + math.exp(-_SLOPE * (cosine - _HALF)))
+
+
+def _cosine_of(score: float) -> float:
+    """The inverse; a score of 0 or 1 is out of any cosine's reach."""
+    if not 0 < score < 1:
+        return math.copysign(2, score - 0.5)
+    return _HALF + math.log(score / (1 - score)) / _SLOPE

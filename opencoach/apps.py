@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class OpenCoachConfig(AppConfig):
+    name = "opencoach"
+    label = "opencoach"

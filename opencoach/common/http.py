@@ -1,0 +1,113 @@
+"""What every HTTP request gets: a trace id, strict JSON, pages, and 503 when a server is away."""
+
+import codecs
+import json
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.pagination import CursorPagination
+from rest_framework.parsers import JSONParser
+
+from opencoach.common.problems import unavailable, unavailable_response
+from opencoach.common.tracing import bind_trace_id, trace_id_from
+
+log = structlog.get_logger(__name__)
+
+
+class TraceMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        structlog.contextvars.clear_contextvars()
+        trace_id = bind_trace_id(trace_id_from(request.headers.get("traceparent", "")))
+        started = time.perf_counter()
+        response = self.get_response(request)
+        response["X-Trace-Id"] = trace_id
+        log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            latency_ms=round((time.perf_counter() - started) * 1000, 1),
+        )
+        return response
+
+
+class AvailabilityMiddleware:
+    """Views that lost the database or Redis answer 503, so that callers try again."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return unavailable_response(error) if isinstance(error, unavailable()) else None
+
+
+def no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+class StrictJSONParser(JSONParser):
+    """JSON as RFC 8259 has it: one object or array, UTF-8, no NaN, no lone surrogates."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None
+    ) -> Any:
+        try:
+            text = codecs.decode(stream.read(), "utf-8")
+            return check_json(json.loads(text, parse_constant=no_constant))
+        except RecursionError:
+            raise ParseError("This JSON is nested too deeply.") from None
+        except ValueError as error:
+            raise ParseError(f"This is not JSON: {error}") from None
+
+
+def check_json(value: Any) -> Any:
+    """Returns `value`; raises `ValueError` where a string cannot be stored as UTF-8 text."""
+    json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+class JSONAlways(DefaultContentNegotiation):
+    """An `Accept` that we cannot meet gets JSON rather than 406 (RFC 9110, 12.5.1 allows it)."""
+
+    def select_renderer(self, request: Any, renderers: Any, format_suffix: Any = None) -> Any:
+        return (renderers[0], renderers[0].media_type)
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A body with a field that we do not know is an error: a typo must not pass in silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            unknown = sorted(set(map(str, data)) - set(self.fields))
+            if unknown:
+                known = ", ".join(self.fields) or "none"
+                raise serializers.ValidationError(
+                    {
+                        name[:80]: ErrorDetail(
+                            f"Unknown field; known are: {known}.", code="unknown_field"
+                        )
+                        for name in unknown[:20]
+                    }
+                )
+        return super().to_internal_value(data)
+
+
+class Pages(CursorPagination):
+    """`results`, `next`, `previous`; `?limit=` up to 100."""
+
+    page_size = 20
+    page_size_query_param = "limit"
+    max_page_size = 100
+    ordering = "-id"  # keys are ordered by time

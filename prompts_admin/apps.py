@@ -1,0 +1,5 @@
+from django.apps import AppConfig
+
+
+class PromptsAdminConfig(AppConfig):
+    name = "prompts_admin"

@@ -1,0 +1,98 @@
+"""The cast every test shares, and the servers they play on."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.test import Client as Browser
+
+from opencoach.accounts.models import Client, Coach, Membership, Role, User, Workspace
+from opencoach.common.rls import every_workspace, no_workspace
+
+pytest_plugins = ["tests.model_server.fixtures"]
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Person:
+    user: User
+    coach: Coach | None = None
+    client: Client | None = None
+
+    def browser(self) -> Browser:
+        """A signed-in HTTP client without a browser around it."""
+        browser = Browser()
+        browser.force_login(self.user)
+        return browser
+
+
+@dataclass
+class Cast:
+    """Alice owns the practice, Bob is her teammate, Charlie coaches elsewhere, Dana is coached."""
+
+    workspace: Workspace
+    elsewhere: Workspace
+    alice: Person
+    bob: Person
+    charlie: Person
+    dana: Person
+    erin: Person
+    """Charlie's client."""
+
+
+def _coach(workspace: Workspace, name: str, role: str) -> Person:
+    user = User.objects.create_user(f"{name.lower()}@example.com", PASSWORD, name=name)
+    membership = Membership.objects.create(workspace=workspace, user=user, role=role)
+    coach = Coach.objects.create(
+        workspace=workspace, membership=membership, name=name, clone_name=f"{name}'s clone"
+    )
+    return Person(user, coach=coach)
+
+
+def _client(coach: Coach, name: str) -> Person:
+    user = User.objects.create_user(f"{name.lower()}@example.com", PASSWORD, name=name)
+    client = Client.objects.create(
+        workspace_id=coach.workspace_id,
+        coach=coach,
+        external_id=name.lower(),
+        name=name,
+        user=user,
+    )
+    return Person(user, client=client)
+
+
+def make_cast() -> Cast:
+    with every_workspace("the cast lives in two workspaces"):
+        here = Workspace.objects.create(slug="here", name="Alice's practice")
+        elsewhere = Workspace.objects.create(slug="elsewhere", name="Charlie's practice")
+        alice = _coach(here, "Alice", Role.OWNER)
+        bob = _coach(here, "Bob", Role.COACH)
+        charlie = _coach(elsewhere, "Charlie", Role.OWNER)
+        assert alice.coach and charlie.coach
+        return Cast(
+            here,
+            elsewhere,
+            alice,
+            bob,
+            charlie,
+            _client(alice.coach, "Dana"),
+            _client(charlie.coach, "Erin"),
+        )
+
+
+@pytest.fixture
+def cast(db: None) -> Cast:
+    return make_cast()
+
+
+@pytest.fixture
+def committed_cast(transactional_db: None) -> Cast:
+    """The cast as other connections and processes see it."""
+    return make_cast()
+
+
+@pytest.fixture(autouse=True)
+def _no_scope_leaks() -> Iterator[None]:
+    with no_workspace():
+        yield
