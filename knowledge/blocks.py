@@ -39,11 +39,14 @@ def blocks_of(text: str) -> list[Block]:
     for token, following in pairwise([*tokens, Token("", "", 0)]):
         if token.type in _LEAVES and token.map:
             found.setdefault(lines[token.map[0]], (token, following.content))
-    starts = sorted(found)
-    ends = [*starts[1:], len(text)]
-    if starts:
-        found[0], starts[0] = found.pop(starts[0]), 0
-    return [_block(start, end, *found[start]) for start, end in zip(starts, ends, strict=True)]
+    if not found:  # nothing but rules, link definitions or white space
+        return [Block(0, len(text), True)]
+    first, *others = sorted(found)
+    bounds = [0, *others, len(text)]
+    return [
+        _block(start, end, *found[at])
+        for at, (start, end) in zip([first, *others], pairwise(bounds), strict=True)
+    ]
 
 
 def _block(start: int, end: int, token: Token, content: str) -> Block:

@@ -117,9 +117,7 @@ def _store(
         )
         for position, passage in enumerate(cut)
     ]
-    of_window = [
-        row for row, passage in zip(passages, cut, strict=True) for _ in passage.windows
-    ]
+    of_window = [row for row, passage in zip(passages, cut, strict=True) for _ in passage.windows]
     Passage.objects.bulk_create(passages, batch_size=_STORED_AT_ONCE)
     PassageVector.objects.bulk_create(
         (

@@ -26,9 +26,7 @@ class Document(TenantModel):
     title = models.CharField(max_length=200)
     text = models.TextField()
     digest = models.BinaryField(max_length=32, help_text="SHA-256 of the text.")
-    status = models.CharField(
-        max_length=10, choices=DocumentStatus, default=DocumentStatus.QUEUED
-    )
+    status = models.CharField(max_length=10, choices=DocumentStatus, default=DocumentStatus.QUEUED)
     progress = models.PositiveSmallIntegerField(default=0, help_text="Percent.")
     passage_count = models.PositiveIntegerField(default=0)
     error = models.CharField(max_length=300, blank=True, help_text="What to do about it, too.")

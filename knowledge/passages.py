@@ -72,10 +72,18 @@ def _runs(atoms: Sequence[Atom]) -> Iterator[Sequence[Atom]]:
             start -= 1
 
 
-def _evenly(run: Sequence[Atom], longest: int) -> Iterator[Sequence[Atom]]:
+def _evenly(run: Sequence[Atom], longest: int) -> list[Sequence[Atom]]:
     """Parts of about the same size: a short last one would say too little to be found."""
     whole = sum(atom.tokens for atom in run)
-    aim = whole / max(ceil(whole / longest), 1)
+    # Atoms do not divide as numbers do, so it may take one part more than the division says.
+    for parts in range(max(ceil(whole / longest), 1), len(run)):
+        found = list(_filled(run, whole / parts, longest))
+        if len(found) <= parts:
+            return found
+    return list(_filled(run, 0, longest))
+
+
+def _filled(run: Sequence[Atom], aim: float, longest: int) -> Iterator[Sequence[Atom]]:
     start = tokens = 0
     for i, atom in enumerate(run):
         if i > start and (tokens >= aim or tokens + atom.tokens > longest):

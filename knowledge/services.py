@@ -43,17 +43,15 @@ def add_document(*, coach: Coach, title: str, text: str) -> tuple[Document, bool
 
 
 def reprocess_document(document: Document) -> None:
-    """Reads it again. Until that is done its old passages are found; under way already, it stays."""
+    """Reads it again, unless that is under way. Until it is done, its old passages are found."""
     finished = [DocumentStatus.READY, DocumentStatus.FAILED]
     with transaction.atomic():
-        if (
-            Document.objects.filter(id=document.id, status__in=finished).update(
-                status=DocumentStatus.QUEUED,
-                progress=0,
-                attempts=0,
-                error="",
-                lease_until=now() + QUEUED_FOR,
-            )
+        if Document.objects.filter(id=document.id, status__in=finished).update(
+            status=DocumentStatus.QUEUED,
+            progress=0,
+            attempts=0,
+            error="",
+            lease_until=now() + QUEUED_FOR,
         ):
             _send(document.workspace_id, document.id)
     document.refresh_from_db(fields=["status", "progress", "error"])
@@ -61,7 +59,10 @@ def reprocess_document(document: Document) -> None:
 
 def delete_document(document: Document) -> None:
     """With its passages and vectors. Whoever is reading it finds out and stops."""
-    document.delete()
+    with transaction.atomic():
+        # Under its lock: a reader who stored passages in between would leave them behind.
+        for locked in Document.objects.filter(id=document.id).select_for_update():
+            locked.delete()
 
 
 def _send(workspace_id: UUID, document_id: UUID) -> None:

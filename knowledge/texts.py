@@ -25,10 +25,11 @@ _LINE_ENDS = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 
 def decode(data: bytes) -> str:
     """By its byte order mark, else UTF-8, else Windows-1252. Raises `NotText`."""
+    marked = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
     try:
-        text = data.decode(next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8"))
+        text = data.decode(marked or "utf-8")
     except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
+        text = "\ufffd" if marked else data.decode("cp1252", errors="replace")
         # It finds a letter for nearly any byte; what no writer types tells a program's file.
         if _CONTROL.search(text) or "\ufffd" in text:
             raise NotText(_NOT_TEXT) from None

@@ -192,7 +192,7 @@ MODEL_LIMITS = {
 }
 
 # --- turns ----------------------------------------------------------------------------------
-TURN_LEASE_SECONDS = 12
+TURN_LEASE_SECONDS = env.int("TURN_LEASE_SECONDS", default=12)
 MESSAGE_MAX_CHARACTERS = 8_000
 
 LOGGING = logging_config(env("LOG_LEVEL", default="INFO"))

@@ -9,7 +9,7 @@ from django.test import Client as Browser
 from opencoach.accounts.models import Client, Coach, Membership, Role, User, Workspace
 from opencoach.common.rls import every_workspace, no_workspace
 
-pytest_plugins = ["tests.model_server.fixtures"]
+pytest_plugins = ["tests.model_server.fixtures", "tests.live"]
 
 PASSWORD = "correct horse battery"
 

@@ -18,7 +18,7 @@ class _Styled:
             field.widget.attrs["class"] = "input"
 
 
-class ClientForm(_Styled, forms.ModelForm[Client]):
+class ClientForm(_Styled, forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     class Meta:
         model = Client
         fields = ("name", "email")
@@ -29,7 +29,7 @@ class ClientForm(_Styled, forms.ModelForm[Client]):
         self.fields["name"].required = True
 
 
-class ProfileForm(_Styled, forms.ModelForm[Coach]):
+class ProfileForm(_Styled, forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     class Meta:
         model = Coach
         fields = ("name", "clone_name", "greeting", "approach")
@@ -45,13 +45,13 @@ class ProfileForm(_Styled, forms.ModelForm[Coach]):
         }
 
 
-class WorkspaceForm(_Styled, forms.ModelForm[Workspace]):
+class WorkspaceForm(_Styled, forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     class Meta:
         model = Workspace
         fields = ("name",)
 
 
-class ApiKeyForm(_Styled, forms.ModelForm[ApiKey]):
+class ApiKeyForm(_Styled, forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     class Meta:
         model = ApiKey
         fields = ("name",)

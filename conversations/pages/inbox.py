@@ -142,7 +142,7 @@ def status_of(conversation: Conversation) -> tuple[str, str]:
         return "paused", "Clone paused"
     if conversation.mode == Mode.COMPLETED:
         return "completed", "Completed"
-    return "ai", "Clone is answering"
+    return "ai", "With the clone"
 
 
 def _preview(conversation: Any) -> str:

@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from knowledge.models import Document, DocumentStatus
-from knowledge.retrieval import MIN_SCORE, TOP_K
+from knowledge.retrieval import TOP_K
 from opencoach.accounts.selectors import coach_for_new_clients
 from opencoach.common.http import StrictSerializer
 
@@ -66,7 +66,7 @@ class SearchQuestion(_OfCoach):
     query = serializers.CharField(max_length=2000)
     top_k = serializers.IntegerField(default=TOP_K, min_value=1, max_value=50)
     min_score = serializers.FloatField(
-        default=MIN_SCORE,
+        default=0.7,
         min_value=0,
         max_value=1,
         help_text="Drops what is under it; 0 lets the nearest through, whatever they are about.",

@@ -32,7 +32,8 @@ def count_tokens(text: str) -> int:
 
 
 def embed_query(text: str) -> Vector:
-    return embed_texts([text])[0]
+    vector: Vector = embed_texts([text])[0]
+    return vector
 
 
 def embed_texts(texts: Sequence[str]) -> NDArray[np.float32]:

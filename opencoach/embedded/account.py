@@ -68,6 +68,8 @@ def let_pass(path: Path) -> None:
 
 def let_read(tree: Path) -> None:
     """Let other accounts read an installed package, which a strict umask prevents."""
+    if not tree.exists():
+        return
     let_pass(tree)
     for path in (tree, *tree.rglob("*")):
         if path.is_symlink():

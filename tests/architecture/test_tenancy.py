@@ -1,6 +1,5 @@
 """Row-level security is the second lock on every tenant table; here is what it holds."""
 
-from collections import Counter
 from uuid import uuid4
 
 import pytest
@@ -35,7 +34,7 @@ SEES_EVERYTHING = {
     "opencoach.accounts.services:_erase_unneeded": "asks whether there is a row, and shows none",
     "opencoach.accounts.services:rotate_provider_keys": "a command; writes ciphertext only",
     "conversations.turns.runs:renew_leases": "renews by the ids of this process's own turns",
-    "conversations.turns.sweep:overdue_turns": "hands out ids with the workspace they belong to",
+    "conversations.turns.sweep:expired_turns": "hands out ids with the workspace they belong to",
     "knowledge.services:resend_overdue_documents": "hands out ids with their workspace",
 }
 ENTERS_A_WORKSPACE = {
@@ -44,16 +43,17 @@ ENTERS_A_WORKSPACE = {
     "opencoach.accounts.access:caller_from_user": "the person's own membership",
     "conversations.api.sending:_encoded": "that of the conversation the request was allowed",
     "conversations.live.consumers:LiveConsumer.connect": "the caller's own",
-    "conversations.turns.engine:_run": "the turn's own",
+    "conversations.turns.engine:run_turn": "the turn's own",
 }
 IN_A_WORKSPACE = {
     "opencoach.accounts.services:create_coach": "that of the workspace it was given",
     "opencoach.accounts.services:create_api_key": "that of the workspace it was given",
     "opencoach.demo.practice:_make": "the workspace it has just made",
-    "opencoach.ai.calls:store_entries": "that of the ledger rows it stores",
-    "prompts_admin.routes:keys_of": "that of the call it routes",
-    "conversations.turns.sweep:sweep": "that of each turn it found",
+    "opencoach.ai.calls:_record": "that of the ledger rows it stores",
+    "prompts_admin.routes:_read_own_choices": "that of the call it routes",
+    "conversations.turns.sweep:reclaim": "that of each turn it found",
     "conversations.management.commands.chat:Command.handle": "the one named at the terminal",
+    "knowledge.management.commands.ingest:Command.handle": "the one named at the terminal",
     "knowledge.tasks:ingest_document": "that of the document, from our own queue",
 }
 
@@ -166,12 +166,13 @@ def test_a_row_cannot_be_moved_to_another_workspace(
 def test_who_sets_the_scope_is_on_a_list_with_reasons(
     function: str, allowed: dict[str, str]
 ) -> None:
-    callers = Counter(calls_of(function))
-    assert set(callers) == set(allowed), "add the caller with its reason, or drop it from the list"
+    assert set(calls_of(function)) == set(allowed), (
+        "add the caller with its reason, or drop it from the list"
+    )
 
 
 def test_nobody_sets_it_past_those_functions() -> None:
-    setters = {name for name in calls_of("_scoped")} | {name for name in calls_of("set_config")}
+    setters = set(calls_of("_scoped")) | set(calls_of("set_config"))
     assert setters == {
         "opencoach.common.rls:workspace_scope",
         "opencoach.common.rls:every_workspace",

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,14 +48,13 @@ class Serve:
         self.process.terminate()
         self.process.wait(30)
 
-    def has_ended(self) -> bool:
-        return self.process.poll() is not None
-
     def wait_until_ready(self) -> int:
         """The port it says it is ready at."""
-        wait_for(lambda: bool(READY.search(self.output)) or self.has_ended(), seconds=60)
-        found = READY.search(self.output)
-        assert found, self.output
+        deadline = time.monotonic() + 60
+        while not (found := READY.search(self.output)):
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output[-3000:]
+            time.sleep(0.05)
         return int(found[1])
 
     def descendants(self) -> list[psutil.Process]:

@@ -63,6 +63,10 @@ class UsageRow(serializers.Serializer[Any]):
         help_text="Attempts that failed or never ended."
     )
 
+    def to_representation(self, instance: dict[str, Any]) -> dict[str, Any]:
+        # A nullable field shows as null where the row has none; here it does not show at all.
+        return {k: v for k, v in super().to_representation(instance).items() if k in instance}
+
 
 class UsageReport(serializers.Serializer[Any]):
     results = UsageRow(many=True)

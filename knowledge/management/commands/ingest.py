@@ -80,7 +80,9 @@ class Command(BaseCommand):
         if self.stderr.isatty():
             filled = 24 * done // max(of, 1)
             line = f"[{'█' * filled}{'·' * (24 - filled)}] {done}/{of} {name}"
-            self.stderr.write("\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1], ending="")
+            self.stderr.write(
+                "\r\x1b[K" + line[: shutil.get_terminal_size().columns - 1], ending=""
+            )
             self.stderr.flush()
 
 
