@@ -10,7 +10,7 @@ from knowledge.exceptions import EmptyText, NotText, TooMuchText
 MAX_CHARACTERS = 2_000_000
 SUFFIXES = {".txt", ".md", ".markdown"}
 
-_NOT_TEXT = "This is not a text file; upload .txt or .md."
+_OTHER_FORMATS = (b"%PDF-", b"{\\rtf")  # which may be ASCII throughout
 # The longer mark first: UTF-32's begins with UTF-16's.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -28,13 +28,13 @@ def decode(data: bytes) -> str:
     marked = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
     try:
         text = data.decode(marked or "utf-8")
+        strange = "\x00" in text or data.startswith(_OTHER_FORMATS)
     except UnicodeDecodeError:
-        text = "\ufffd" if marked else data.decode("cp1252", errors="replace")
-        # It finds a letter for nearly any byte; what no writer types tells a program's file.
-        if _CONTROL.search(text) or "\ufffd" in text:
-            raise NotText(_NOT_TEXT) from None
-    if "\x00" in text:
-        raise NotText(_NOT_TEXT)
+        # Windows-1252 has a letter for nearly any byte; what no writer types tells them apart.
+        text = data.decode("cp1252", errors="replace")
+        strange = bool(marked or _CONTROL.search(text) or "\ufffd" in text)
+    if strange:
+        raise NotText("This is not a text file; upload .txt or .md.")
     return text
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.test import Client as Browser
 
 from opencoach.accounts.models import Client, Coach, Membership, Role, User, Workspace
@@ -41,8 +43,20 @@ class Cast:
     """Charlie's client."""
 
 
+@cache
+def _password_hash() -> str:
+    """Made once: it is slow on purpose, and the cast has five people."""
+    return make_password(PASSWORD)
+
+
+def _user(name: str) -> User:
+    return User.objects.create(
+        email=f"{name.lower()}@example.com", name=name, password=_password_hash()
+    )
+
+
 def _coach(workspace: Workspace, name: str, role: str) -> Person:
-    user = User.objects.create_user(f"{name.lower()}@example.com", PASSWORD, name=name)
+    user = _user(name)
     membership = Membership.objects.create(workspace=workspace, user=user, role=role)
     coach = Coach.objects.create(
         workspace=workspace, membership=membership, name=name, clone_name=f"{name}'s clone"
@@ -51,7 +65,7 @@ def _coach(workspace: Workspace, name: str, role: str) -> Person:
 
 
 def _client(coach: Coach, name: str) -> Person:
-    user = User.objects.create_user(f"{name.lower()}@example.com", PASSWORD, name=name)
+    user = _user(name)
     client = Client.objects.create(
         workspace_id=coach.workspace_id,
         coach=coach,

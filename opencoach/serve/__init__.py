@@ -11,9 +11,11 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 from django.conf import settings
@@ -41,7 +43,7 @@ class Options:
 
 def serve(options: Options) -> None:
     """Run until SIGINT or SIGTERM. Raises OSError if the port cannot be had."""
-    with listen(options.host, options.port) as listener:
+    with listen(options.host, options.port) as listener, _shared_metrics():
         prepare_database()
         _allow_many_sockets()
         children = [*web(listener, options.web_processes), *background(options.worker_processes)]
@@ -115,6 +117,14 @@ class StopSignals:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
+
+
+@contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """A folder where all children leave their numbers, so that `/metrics` tells them all."""
+    with TemporaryDirectory(prefix="opencoach-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def _python(module: str, *arguments: str) -> list[str]:

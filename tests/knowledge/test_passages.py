@@ -43,7 +43,8 @@ def test_neighbours_overlap_by_whole_sentences() -> None:
     for one, next_one in pairwise(cut(PROSE)):
         shared = PROSE[next_one.start : one.end]
         assert 0 < count_tokens(shared) <= OVERLAP_TOKENS
-        assert shared.startswith("This is") and shared.endswith("of its own.")
+        assert shared.startswith("This is")
+        assert shared.endswith("of its own.")
 
 
 def test_no_sentence_is_cut() -> None:
@@ -60,7 +61,9 @@ def test_a_section_begins_its_own_passage_and_shares_nothing() -> None:
     text = f"# Book\n\n## First\n\n{half}\n\n## Second\n\n{half}\n\n## Third\n\n{half}"
     passages = cut(text)
     assert [p.heading for p in passages] == ["Book", "Book › Second", "Book › Third"]
-    assert all(not text[a.end : b.start].strip() and a.end <= b.start for a, b in pairwise(passages))
+    assert all(
+        not text[a.end : b.start].strip() and a.end <= b.start for a, b in pairwise(passages)
+    )
 
 
 def test_a_heading_is_never_left_behind_by_its_section() -> None:
@@ -114,7 +117,9 @@ def test_white_space_has_no_passage() -> None:
     st.lists(
         st.one_of(
             st.text(alphabet=st.characters(exclude_characters="\r\x00", codec="utf-8")),
-            st.sampled_from(["\n\n", "# ", "\n", "- ", "```\n", "> ", "| a | b |\n", PROSE, "===\n"]),
+            st.sampled_from(
+                ["\n\n", "# ", "\n", "- ", "```\n", "> ", "| a | b |\n", PROSE, "===\n"]
+            ),
         ),
         max_size=40,
     ).map("".join)

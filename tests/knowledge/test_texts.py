@@ -15,6 +15,8 @@ def test_a_file_is_read_in_whatever_encoding_editors_write(encoding: str) -> Non
     "data",
     [
         b"%PDF-1.7\n\xe2\xe3\xcf\xd3\x00\x01",
+        b"%PDF-1.7 in ASCII",
+        rb"{\rtf1\ansi Words}",
         b"PK\x03\x04\x14\x00\x08\x00",
         b"\x89PNG\r\n\x1a\n\x00\x00",
         b"\xff\xd8\xff\xe0\x00\x10JFIF",

@@ -53,7 +53,9 @@ def reply_to(body: dict[str, Any], model: str, behaviour: Behaviour) -> Reply:
     reply = Reply(model, behaviour, replies.prompt_tokens(body))
     tools = body.get("tools") or []
     # A round that answers a tool result must be text, or the caller's tool loop would never end.
-    if behaviour.fault in ("tool_call", "bad_tool_arguments") and tools and not _answers_tool(body):
+    calls_tool = behaviour.fault in ("tool_call", "bad_tool_arguments")
+    # A tool that the behaviour names is called whether it was offered or not, as models do.
+    if calls_tool and (tools or behaviour.tool) and not _answers_tool(body):
         _add_tool_call(reply, tools)
     elif behaviour.text:
         reply.tokens = _split_words(behaviour.text)
@@ -76,7 +78,7 @@ def _answers_tool(body: dict[str, Any]) -> bool:
 
 
 def _add_tool_call(reply: Reply, tools: list[dict[str, Any]]) -> None:
-    specs = [tool.get("function", tool) for tool in tools]
+    specs = [tool.get("function", tool) for tool in tools] or [{"name": reply.behaviour.tool}]
     wanted = reply.behaviour.tool or specs[0]["name"]
     spec = next((s for s in specs if s["name"] == wanted), specs[0])
     schema = spec.get("parameters") or spec.get("input_schema") or {}
