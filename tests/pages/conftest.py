@@ -24,6 +24,10 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+SETTLED = """async () => {
+  for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+  await Promise.all(document.getAnimations().map((one) => one.finished.catch(() => null)));
+}"""
 expect.set_options(timeout=15_000)
 
 
@@ -91,9 +95,8 @@ def serious_violations(page: Page) -> list[str]:
     page.evaluate(AXE.read_text())
     found = []
     for scheme in ("light", "dark"):
-        # Reduced motion ends transitions at once: no colour is judged half-way.
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        page.wait_for_timeout(100)
+        page.evaluate(SETTLED)  # no colour may be judged half-way through its transition
         result = page.evaluate("axe.run()")
         found += [
             f"{scheme}: {violation['id']}: {node['html']}"
