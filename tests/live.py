@@ -39,7 +39,7 @@ class WebProcess:
     """Daphne as `serve` starts it; it can be killed and started again on its port."""
 
     def __init__(self, **environment: str) -> None:
-        self._environment = os.environ | {
+        self.environment = os.environ | {
             "DATABASE_URL": database_url(),
             "SECRET_KEY": settings.SECRET_KEY,
             "DATABASE_POOL": "8",
@@ -56,7 +56,7 @@ class WebProcess:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "daphne", "-e", f"fd:fileno={fd}", "opencoach.asgi:application"],
             cwd=PROJECT,
-            env=self._environment,
+            env=self.environment,
             pass_fds=[fd],
             stdin=subprocess.DEVNULL,
         )
@@ -166,11 +166,11 @@ def own_keys(cast: Cast) -> None:
     """Keys of the practice's own, so that no other test's faults open its circuit breaker."""
     with workspace_scope(cast.workspace.id):
         for provider in ("anthropic", "openai"):
-            ProviderKey.objects.create(
+            secret = encrypt(f"sk-{provider}-{cast.workspace.id.hex}")
+            ProviderKey.objects.update_or_create(
                 workspace=cast.workspace,
                 provider=provider,
-                ciphertext=encrypt(f"sk-{provider}-{cast.workspace.id.hex}"),
-                hint="test",
+                defaults={"ciphertext": secret, "hint": "test"},
             )
 
 

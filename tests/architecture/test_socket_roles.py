@@ -1,4 +1,4 @@
-"""Every socket with each role of the cast: who is let in, and the code the others are closed with."""
+"""Every socket with each role of the cast: who is let in, and how the others are sent away."""
 
 from websockets.exceptions import ConnectionClosed
 

@@ -41,7 +41,9 @@ def test_one_whole_answer_and_every_attempt_on_the_ledger(
     visible: bool,
 ) -> None:
     marker = f"marker-{uuid4().hex}"
-    model_server.script(*[f"{fault}!tps@150" if isinstance(fault, str) else fault] * times, marker=marker)
+    model_server.script(
+        *[f"{fault}!tps@150" if isinstance(fault, str) else fault] * times, marker=marker
+    )
     with workspace_scope(committed_cast.workspace.id):
         assert committed_cast.dana.client
         conversation = start_conversation(client=committed_cast.dana.client)

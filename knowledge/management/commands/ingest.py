@@ -101,7 +101,7 @@ def _read(file: Path, coach: Coach) -> tuple[str, bool]:
     document = Document.objects.defer("text").get(id=document.id)
     match document.status:
         case DocumentStatus.READY:
-            return f"{document.passage_count} passages", True
+            return f"read, passages: {document.passage_count}", True
         case DocumentStatus.FAILED:
             return f"failed: {document.error}", False
         case _:

@@ -15,8 +15,8 @@ class Command(BaseCommand):
         written, unreadable = rotate_provider_keys()
         self.stdout.write(f"Re-encrypted: {written}.")
         if unreadable:
-            rows = ", ".join(f"{row.provider} of workspace {row.workspace_id}" for row in unreadable)
+            keys = [f"{key.provider} of workspace {key.workspace_id}" for key in unreadable]
             raise CommandError(
-                f"No configured key can read: {rows}. Add the key they were made with to "
+                f"No configured key can read: {', '.join(keys)}. Add the key they were made with to "
                 "FIELD_ENCRYPTION_KEYS and run this again, or have them entered anew."
             )
