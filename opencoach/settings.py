@@ -25,7 +25,6 @@ SECURE_COOKIES = env.bool("SECURE_COOKIES", default=False)
 
 # --- the application ------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "daphne",
     "unfold",
     "opencoach.common.apps.PlatformAdminConfig",
     "django.contrib.auth",
@@ -50,6 +49,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "opencoach.common.http.TraceMiddleware",
+    "opencoach.common.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "opencoach.common.http.AvailabilityMiddleware",
@@ -192,6 +192,7 @@ MODEL_LIMITS = {
 }
 
 # --- turns ----------------------------------------------------------------------------------
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
 TURN_LEASE_SECONDS = env.int("TURN_LEASE_SECONDS", default=12)
 MESSAGE_MAX_CHARACTERS = 8_000
 

@@ -106,8 +106,8 @@ def problem_handler(exc: Exception, context: dict[str, Any]) -> Response | JsonR
     response = Response(_body(exc), status=exc.status_code, content_type=CONTENT_TYPE)
     if header := getattr(exc, "auth_header", None):
         response["WWW-Authenticate"] = header
-    if isinstance(exc, exceptions.Throttled) and exc.wait is not None:
-        response["Retry-After"] = str(int(exc.wait) + 1)
+    if (wait := getattr(exc, "wait", None)) is not None:  # of `Throttled`
+        response["Retry-After"] = str(int(wait) + 1)
     return response
 
 

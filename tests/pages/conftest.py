@@ -99,7 +99,7 @@ def serious_violations(page: Page) -> list[str]:
         page.evaluate(SETTLED)  # no colour may be judged half-way through its transition
         result = page.evaluate("axe.run()")
         found += [
-            f"{scheme}: {violation['id']}: {node['html']}"
+            f"{scheme}: {violation['id']}: {node['html']}: {node['failureSummary']}"
             for violation in result["violations"]
             if violation["impact"] in ("serious", "critical")
             for node in violation["nodes"]

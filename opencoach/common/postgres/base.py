@@ -31,11 +31,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _rollback(self) -> None:
         self._sent_scope = None
-        super()._rollback()
+        super()._rollback()  # type: ignore[misc]  # unknown to the stubs
 
     def _savepoint_rollback(self, sid: str) -> None:
         try:
-            super()._savepoint_rollback(sid)
+            super()._savepoint_rollback(sid)  # type: ignore[misc]
         finally:
             # Only now: the statement above goes through `create_cursor` itself.
             self._sent_scope = None
@@ -43,7 +43,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def _commit(self) -> None:
         # COMMIT of a failed transaction is a rollback, and says so only in its command tag.
         failed = self._transaction_failed()
-        super()._commit()
+        super()._commit()  # type: ignore[misc]
         if failed:
             self._sent_scope = None
 

@@ -17,6 +17,6 @@ class Command(BaseCommand):
         if unreadable:
             keys = [f"{key.provider} of workspace {key.workspace_id}" for key in unreadable]
             raise CommandError(
-                f"No configured key can read: {', '.join(keys)}. Add the key they were made with to "
-                "FIELD_ENCRYPTION_KEYS and run this again, or have them entered anew."
+                f"No configured key can read: {', '.join(keys)}. Add the key that they were made "
+                "with to FIELD_ENCRYPTION_KEYS and run this again, or have them entered anew."
             )
