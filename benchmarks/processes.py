@@ -6,7 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -33,8 +33,9 @@ def cpu_seconds(pids: Iterable[int]) -> float:
 def _with_descendants(pids: Iterable[int]) -> set[psutil.Process]:
     found: set[psutil.Process] = set()
     for pid in pids:
-        process = psutil.Process(pid)
-        found |= {process, *process.children(recursive=True)}
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            found |= {process, *process.children(recursive=True)}
     return found
 
 

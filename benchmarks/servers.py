@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-import psycopg
 import psutil
+import psycopg
 
 from opencoach.embedded import ensure_secrets
 from opencoach.embedded.servers import servers
@@ -149,9 +149,7 @@ def _is_control(statement: str) -> bool:
 def machine(folder: Path) -> Iterator[Machine]:
     with servers(folder) as urls, ModelServer() as models:
         assert urls.database_url and urls.redis_url
-        models.default(
-            tokens=TOKENS, tps=TOKENS_A_SECOND, first_token_ms=FIRST_TOKEN_MS
-        )
+        models.default(tokens=TOKENS, tps=TOKENS_A_SECOND, first_token_ms=FIRST_TOKEN_MS)
         yield Machine(folder.resolve(), models, urls.database_url, urls.redis_url)
 
 

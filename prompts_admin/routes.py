@@ -7,16 +7,12 @@ The offline clone answers only where nothing else is configured.
 import time
 from uuid import UUID
 
-import structlog
 from django.conf import settings
 
-from opencoach.accounts.models import ProviderKey
-from opencoach.accounts.secrets import InvalidToken, decrypt
+from opencoach.accounts.selectors import provider_keys_for
 from opencoach.ai.providers.base import Credentials
 from opencoach.ai.terms import ModelChoice
 from opencoach.common.rls import workspace_scope
-
-log = structlog.get_logger(__name__)
 
 CACHE_SECONDS = 10
 _CACHED_WORKSPACES = 2000
@@ -50,21 +46,16 @@ def _own_choices(workspace_id: UUID) -> tuple[ModelChoice, ...]:
 
 def _read_own_choices(workspace_id: UUID) -> tuple[ModelChoice, ...]:
     with workspace_scope(workspace_id):
-        keys = list(ProviderKey.objects.filter(workspace=workspace_id).order_by("provider"))
-    return tuple(choice for key in keys if (choice := _own_choice(key)))
-
-
-def _own_choice(key: ProviderKey) -> ModelChoice | None:
-    try:
-        secret = decrypt(bytes(key.ciphertext))
-    except InvalidToken:
-        log.exception("provider_key_unreadable", provider_key=str(key.id))
-        return None
-    model, base_url = {
+        keys = provider_keys_for(workspace_id)
+    models = {
         "anthropic": (settings.ANTHROPIC_MODEL, settings.ANTHROPIC_BASE_URL),
         "openai": (settings.OPENAI_MODEL, settings.OPENAI_BASE_URL),
-    }[key.provider]
-    return ModelChoice(key.provider, model, Credentials(secret, base_url), own=True)
+    }
+    return tuple(
+        ModelChoice(name, model, Credentials(keys[name], base_url), own=True)
+        for name, (model, base_url) in models.items()
+        if name in keys
+    )
 
 
 def _installed_choices() -> list[ModelChoice]:

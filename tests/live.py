@@ -128,20 +128,20 @@ class Socket:
     def __exit__(self, *exc: Any) -> None:
         self._opening.__exit__(*exc)
 
-    def send(self, type: str, **fields: Any) -> None:
-        self.connection.send(json.dumps({"type": type, **fields}))
+    def send(self, kind: str, **fields: Any) -> None:
+        self.connection.send(json.dumps({"type": kind, **fields}))
 
     def next(self, timeout_s: float = 20) -> dict[str, Any]:
         frame: dict[str, Any] = json.loads(self.connection.recv(timeout_s))
         self.frames.append(frame)
         return frame
 
-    def until(self, type: str, timeout_s: float = 30, **fields: Any) -> dict[str, Any]:
+    def until(self, kind: str, timeout_s: float = 30, **fields: Any) -> dict[str, Any]:
         """Reads on to the first frame of this type and with these fields."""
         deadline = time.monotonic() + timeout_s
         while True:
             frame = self.next(max(0.1, deadline - time.monotonic()))
-            if frame["type"] == type and all(frame.get(k) == v for k, v in fields.items()):
+            if frame["type"] == kind and all(frame.get(k) == v for k, v in fields.items()):
                 return frame
 
 

@@ -47,7 +47,7 @@ class MessageSerializer(serializers.Serializer[Message]):
 
     id = serializers.UUIDField()
     seq = serializers.IntegerField()
-    source = serializers.ChoiceField(choices=Source.choices)
+    source = serializers.ChoiceField(choices=Source.choices)  # type: ignore[assignment]
     content = serializers.CharField()
     client_message_id = serializers.CharField(allow_null=True)
     created_at = serializers.DateTimeField()

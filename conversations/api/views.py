@@ -84,7 +84,7 @@ class ConversationList(ConversationView):
     def get(self, request: Request) -> Response:
         """The conversations the caller may see, newest first."""
         pages = Pages()
-        found = pages.paginate_queryset(self._filtered(request), request, self)
+        found: Any = pages.paginate_queryset(self._filtered(request), request, self)
         return pages.get_paginated_response(ConversationSerializer(found, many=True).data)
 
     def _filtered(self, request: Request) -> Any:
@@ -108,7 +108,8 @@ class ConversationList(ConversationView):
             client_id = self.caller.client_id
         if client_id is None:
             raise ValidationError({"client": "Name the client by id."})
-        return self._one(Client, "client", client_id)
+        client: Client = self._one(Client, "client", client_id)
+        return client
 
     def _one(self, model: Any, field: str, pk: UUID) -> Any:
         found = model.objects.filter(workspace_id=self.caller.workspace_id, id=pk).first()
@@ -150,10 +151,10 @@ class MessageList(ConversationView):
         if "before" in span.validated_data:
             pages.ordering = "-seq"
             messages = messages.filter(seq__lt=span.validated_data["before"])
-        found = pages.paginate_queryset(
+        found: Any = pages.paginate_queryset(
             messages.filter(seq__gt=span.validated_data["after"]), request, self
         )
-        return pages.get_paginated_response([message_json(message) for message in found or []])
+        return pages.get_paginated_response(MessageSerializer(found, many=True).data)
 
     @extend_schema(
         request=NewMessageSerializer,

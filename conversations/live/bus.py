@@ -152,7 +152,7 @@ class Bus:
         """Subscribes anew, to everything; raises while Redis is still away."""
         async with self._subscriptions:
             await self._redis.ping()
-            await self._pubsub.aclose()
+            await self._pubsub.aclose()  # type: ignore[no-untyped-call]
             self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
             await self._pubsub.subscribe(CONTROL, *self._watchers)
         for watchers in tuple(self._watchers.values()):
@@ -168,7 +168,7 @@ class Bus:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._pubsub.aclose()
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]
         await self._redis.aclose()
 
 

@@ -38,7 +38,7 @@ INBOX_COALESCE_S = 0.2
 UNAUTHENTICATED, FORBIDDEN, NOT_FOUND, TOO_SLOW, UNAVAILABLE = 4401, 4403, 4404, 4408, 4503
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
+class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """What both sockets share: a caller who is checked again, frames out, commands in."""
 
     handshake: Handshake
@@ -298,7 +298,7 @@ def _text(value: object) -> str | None:
     return str(value) if value else None
 
 
-class NowhereConsumer(AsyncWebsocketConsumer):
+class NowhereConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """Any other address: closed with a reason rather than with an error in our log."""
 
     async def connect(self) -> None:

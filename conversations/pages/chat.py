@@ -69,6 +69,7 @@ def _chosen(caller: Caller, conversation_id: UUID | None) -> Conversation:
 
 def _fresh(caller: Caller) -> Conversation:
     """A conversation nobody has said anything in: the one that is there, or a new one."""
+    assert caller.client_id, "the chat only lets clients in"
     unused = conversations_for(caller).filter(last_seq=0, mode=Mode.AI).first()
     return unused or start_conversation(
         client=Client.objects.select_related("coach").get(id=caller.client_id)

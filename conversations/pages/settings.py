@@ -41,6 +41,7 @@ def _page(request: HttpRequest, *, status: int = 200, **changed: Any) -> HttpRes
 
 
 def _coach(caller: Caller) -> Coach:
+    assert caller.coach_id, "pages for coaches only let coaches in"
     return Coach.objects.get(id=caller.coach_id)
 
 

@@ -6,6 +6,7 @@ the message its `seq`, and opens a turn where the clone holds the conversation a
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -83,7 +84,7 @@ def accept(
     """Raises `Missing`, `WrongMode` (completed) and `Invalid` (content)."""
     content = checked_content(content)
     at, turn_id, message_id, trace_id = now(), uuid7(), uuid7(), current_trace_id()
-    values = {
+    values: dict[str, Any] = {
         "conversation": conversation_id,
         "content": content,
         "client_message_id": client_message_id,

@@ -84,7 +84,7 @@ def commit_reply(
     """Stores reply, turn and ledger in one transaction; the ledger also where the reply may not."""
     at, message_id = now(), uuid7()
     input_seq: int = reply.metadata["answers"]
-    values = {
+    values: dict[str, Any] = {
         "conversation": turn.conversation_id,
         "turn": turn.id,
         "epoch": turn.epoch,

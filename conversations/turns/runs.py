@@ -39,11 +39,11 @@ class Run:
 
     async def interruptible(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs the generation so that `merge` can end it and nothing else. Raises `Merged`."""
-        self._generation = asyncio.create_task(work)
+        self._generation = generation = asyncio.create_task(work)
         if self._merging:  # while the context was read
             self._generation.cancel()
         try:
-            return await self._generation
+            return await generation
         except asyncio.CancelledError:
             if not self._merging:
                 raise
@@ -73,6 +73,9 @@ class Runs:
     def __init__(self) -> None:
         self._runs: dict[UUID, Run] = {}
         self._heart: asyncio.Task[None] | None = None
+
+    def of(self, conversation_id: UUID) -> Run | None:
+        return self._runs.get(conversation_id)
 
     def start(self, turn: TurnKey, work: Callable[[Run], Awaitable[None]]) -> Run:
         run = Run(turn)

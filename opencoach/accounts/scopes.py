@@ -17,7 +17,5 @@ class Scope(models.TextChoices):
 
 ALL_SCOPES: frozenset[str] = frozenset(Scope.values)
 # A client talks in their own conversations; which these are is decided by the caller's client.
-CLIENT_SCOPES: frozenset[str] = frozenset(
-    {Scope.CONVERSATIONS_READ, Scope.CONVERSATIONS_WRITE}
-)
+CLIENT_SCOPES: frozenset[str] = frozenset({Scope.CONVERSATIONS_READ, Scope.CONVERSATIONS_WRITE})
 COACH_SCOPES: frozenset[str] = ALL_SCOPES - {Scope.SETTINGS_WRITE}

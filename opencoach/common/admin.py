@@ -1,6 +1,6 @@
 """The platform's admin: one site that sees every workspace, and the bases its pages share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, wraps
 from typing import Any
 
@@ -68,7 +68,7 @@ class ModelAdmin(unfold.admin.ModelAdmin):  # type: ignore[misc]
     paginator = CappedPaginator
     show_full_result_count = False
     list_per_page = 50
-    ordering = ("-pk",)
+    ordering: Sequence[str] = ("-pk",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A row never moves to another workspace: what hangs on it would stay behind."""

@@ -13,7 +13,9 @@ from usage.models import LedgerEntry
 
 QUICK = Limits(first_token_s=10, gap_s=10, whole_s=20, backoff_s=0.01, patience_s=0.1)
 HASTY = replace(QUICK, first_token_s=1, gap_s=1)  # for models that answer too late, or never
-BOOK = Tool("book", "Books a session.", {"type": "object", "properties": {"day": {"type": "string"}}})
+BOOK = Tool(
+    "book", "Books a session.", {"type": "object", "properties": {"day": {"type": "string"}}}
+)
 
 
 def choice(server: ModelServer, model: str, vendor: str = "openai", key: str = "") -> ModelChoice:

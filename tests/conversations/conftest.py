@@ -1,10 +1,12 @@
 """Conversations of the cast, with a model server that speaks the vendors' wire formats."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils.timezone import now
 
 from conversations import takeover
 from conversations.home import call_home
@@ -22,7 +24,7 @@ from tests.model_server import ModelServer
 
 
 @pytest.fixture
-def models(model_server: ModelServer, settings: Any) -> Iterator[Callable[..., None]]:
+def models(model_server: ModelServer, settings: Any) -> Callable[..., None]:
     """`models("gpt-test!cut", anthropic="claude-test")`: which models the clone asks."""
     model_server.reset()
 
@@ -35,7 +37,7 @@ def models(model_server: ModelServer, settings: Any) -> Iterator[Callable[..., N
         settings.MODEL_LIMITS = {"first_token_s": 3.0, "gap_s": 1.0, "whole_s": 8.0} | limits
 
     use()
-    yield use
+    return use
 
 
 class Stage:
@@ -78,9 +80,7 @@ class Stage:
         call_home(self._settled())
 
     async def _settled(self) -> None:
-        while run := runs()._runs.get(self.conversation.id):
-            import asyncio
-
+        while run := runs().of(self.conversation.id):
             await asyncio.wait([run.task])
 
     @property
@@ -107,8 +107,6 @@ class Stage:
             return stored_frames(self.conversation.id, after=0)
 
     def expire_lease(self) -> None:
-        from django.utils.timezone import now
-
         with workspace_scope(self.cast.workspace.id):
             Turn.objects.filter(status=TurnStatus.RUNNING).update(lease_until=now())
 

@@ -63,7 +63,7 @@ async def _time_replies(client: Any, together: int) -> float:
         conversation = await database_hop(start_conversation, client=client)
         started = time.perf_counter()
         await _say(conversation)
-        if run := runs()._runs.get(conversation.id):
+        if run := runs().of(conversation.id):
             await asyncio.wait([run.task])
         return time.perf_counter() - started
 
@@ -85,7 +85,7 @@ async def _race(client: Any, caller: Caller, delay_s: float, result: RaceResult)
         await _say(conversation)
         await asyncio.sleep(delay_s)
         await takeover.intervene(takeover.take_over, conversation.id, caller)
-        if run := runs()._runs.get(conversation.id):
+        if run := runs().of(conversation.id):
             await asyncio.wait([run.task])
         await takeover.intervene(
             takeover.write_as_coach, conversation.id, caller, "I am here.", None

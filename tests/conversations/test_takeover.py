@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from conversations import takeover
 from conversations.exceptions import Invalid, NotAllowed, WrongMode
 from conversations.home import call_home
+from conversations.live.bus import bus, conversation_topic
 from conversations.live.view import LiveView
 from conversations.models import Mode, Source, TurnStatus
 from opencoach.common.rls import workspace_scope
@@ -45,8 +47,6 @@ def test_no_delta_reaches_a_watcher_after_the_takeover(
             while len(frames) < 4:
                 frames.append(await view.next())
             await takeover.intervene(takeover.take_over, stage.conversation.id, stage.alice)
-            from conversations.live.bus import bus, conversation_topic
-
             late = {"type": "message.delta", "epoch": 0, "turn": str(turn), "offset": 0}
             bus().publish(conversation_topic(stage.conversation.id), late | {"text": "late"})
             await takeover.intervene(
@@ -146,10 +146,8 @@ def test_interventions_at_the_same_moment_leave_one_clear_order(stage: Stage) ->
     random.Random(7).shuffle(operations)
 
     def intervene(arguments: tuple[Any, ...]) -> None:
-        try:
+        with suppress(WrongMode):
             stage.intervene(*arguments)
-        except WrongMode:
-            pass
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(intervene, operations))

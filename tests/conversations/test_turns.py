@@ -1,5 +1,6 @@
 """A turn from what the client said to one reply."""
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,6 +8,8 @@ import pytest
 
 from conversations import takeover
 from conversations.exceptions import Invalid, WrongMode
+from conversations.home import call_home
+from conversations.live.view import LiveView
 from conversations.models import Source, TurnStatus
 from opencoach.common.rls import workspace_scope
 from tests.conversations.conftest import Stage
@@ -139,13 +142,11 @@ def test_bad_content_is_refused_with_what_to_change(stage: Stage, content: str) 
 
 def wait_for_visible_text(stage: Stage) -> None:
     """Returns when the reply's first token was shown."""
-    import asyncio
-
-    from conversations.home import call_home
-    from conversations.turns.runs import runs
 
     async def visible() -> None:
-        while not (run := runs()._runs.get(stage.conversation.id)) or not run.reply.visible:
-            await asyncio.sleep(0.005)
+        async with LiveView(stage.conversation.id, after=0) as view:
+            while (await view.next())["type"] != "message.delta":
+                pass
 
-    call_home(asyncio.wait_for(visible(), 10))
+    with workspace_scope(stage.cast.workspace.id):
+        call_home(asyncio.wait_for(visible(), 20))
