@@ -1,6 +1,7 @@
 """What Daphne serves: Django for HTTP, our consumers for sockets."""
 
 import os
+from threading import Thread
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
@@ -11,6 +12,9 @@ _django = get_asgi_application()
 
 from conversations.home import adopt_running_loop  # noqa: E402 - after Django is set up
 from conversations.routing import websocket_urlpatterns  # noqa: E402
+from opencoach.ai.embeddings import embed_query  # noqa: E402
+from opencoach.ai.providers.registry import preload  # noqa: E402
+from prompts_admin.routes import installed_choices  # noqa: E402
 
 
 async def _http(scope: Any, receive: Any, send: Any) -> None:
@@ -19,4 +23,11 @@ async def _http(scope: Any, receive: Any, send: Any) -> None:
     await _django(scope, receive, send)
 
 
+def _warm_up() -> None:
+    """A second of imports and a model to load, which the first client need not wait for."""
+    preload(*(choice.provider for choice in installed_choices()))
+    embed_query("Hello")
+
+
 application = ProtocolTypeRouter({"http": _http, "websocket": URLRouter(websocket_urlpatterns)})
+Thread(target=_warm_up, name="warm-up", daemon=True).start()

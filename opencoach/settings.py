@@ -135,7 +135,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["opencoach.accounts.access.Allowed"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["opencoach.common.http.StrictJSONParser"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "opencoach.common.schema.ProblemSchema",
     "EXCEPTION_HANDLER": "opencoach.common.problems.problem_handler",
     "DEFAULT_PAGINATION_CLASS": "opencoach.common.http.Pages",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "opencoach.common.http.JSONAlways",
@@ -151,6 +151,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": r"/api/v1",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ConversationMode": "conversations.models.Mode",
+        "MessageSource": "conversations.models.Source",
+        "TurnStatus": "conversations.models.TurnStatus",
+        "DocumentStatus": "knowledge.models.DocumentStatus",
+    },
 }
 
 WAFFLE_FLAG_MODEL = "flags.Flag"

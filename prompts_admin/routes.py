@@ -24,7 +24,7 @@ _own: dict[UUID, tuple[float, tuple[ModelChoice, ...]]] = {}
 
 def route_for(action: str, workspace_id: UUID) -> tuple[ModelChoice, ...]:
     """The fallback chain for a call; never empty. A warm one costs no query."""
-    chain = (*_own_choices(workspace_id), *_installed_choices())
+    chain = (*_own_choices(workspace_id), *installed_choices())
     return chain or (ModelChoice("offline", "offline", Credentials()),)
 
 
@@ -58,7 +58,7 @@ def _read_own_choices(workspace_id: UUID) -> tuple[ModelChoice, ...]:
     )
 
 
-def _installed_choices() -> list[ModelChoice]:
+def installed_choices() -> list[ModelChoice]:
     choices = []
     if settings.ANTHROPIC_API_KEY or settings.ANTHROPIC_BASE_URL:
         key = Credentials(settings.ANTHROPIC_API_KEY, settings.ANTHROPIC_BASE_URL)

@@ -7,3 +7,4 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         from opencoach.accounts import checks  # noqa: F401
+        from opencoach.accounts.api import schema  # noqa: F401
