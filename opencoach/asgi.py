@@ -5,6 +5,7 @@ from threading import Thread
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
+from daphne import http_protocol
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opencoach.settings")
@@ -15,6 +16,17 @@ from conversations.routing import websocket_urlpatterns  # noqa: E402
 from opencoach.ai.embeddings import embed_query  # noqa: E402
 from opencoach.ai.providers.registry import preload  # noqa: E402
 from prompts_admin.routes import installed_choices  # noqa: E402
+
+
+class _BodyAsItIs(http_protocol.WebRequest):  # type: ignore[misc]
+    """Leaves forms to Django: Twisted reads them whole on the loop that serves everyone, and
+    answers one that it cannot read with a bare 400."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, parsePOSTFormSubmission=False, **options)
+
+
+http_protocol.WebRequest = _BodyAsItIs
 
 
 async def _http(scope: Any, receive: Any, send: Any) -> None:

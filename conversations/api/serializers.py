@@ -1,10 +1,12 @@
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from conversations.live.frames import message_json
-from conversations.models import Conversation, Message, Mode, Source, Turn
+from conversations.models import Conversation, Message, Mode, Source, Turn, TurnStatus
 from opencoach.common.http import StrictSerializer
 
 
@@ -28,6 +30,7 @@ class ConversationSerializer(serializers.Serializer[Conversation]):
     created_at = serializers.DateTimeField()
     last_message_at = serializers.DateTimeField()
 
+    @extend_schema_field(PersonSerializer)
     def get_client(self, conversation: Conversation) -> dict[str, str]:
         client = conversation.client
         return {"id": str(client.id), "name": client.display_name}
@@ -43,7 +46,7 @@ class CitationSerializer(serializers.Serializer[Any]):
 
 
 class MessageSerializer(serializers.Serializer[Message]):
-    """Describes `message_json`, which sockets and REST share."""
+    """As sockets send it, too."""
 
     id = serializers.UUIDField()
     seq = serializers.IntegerField()
@@ -62,7 +65,7 @@ class MessageSerializer(serializers.Serializer[Message]):
 
 class TurnSerializer(serializers.Serializer[Turn]):
     id = serializers.UUIDField()
-    status = serializers.CharField()
+    status = serializers.ChoiceField(choices=TurnStatus.choices)
 
 
 class NewConversationSerializer(StrictSerializer):
@@ -72,14 +75,28 @@ class NewConversationSerializer(StrictSerializer):
 
 class NewMessageSerializer(StrictSerializer):
     # The limits are the service's, which socket and command go through as well.
-    content = serializers.CharField(trim_whitespace=False, allow_blank=True)
-    client_message_id = serializers.CharField(required=False, allow_null=True, allow_blank=True)
+    content = serializers.CharField(
+        trim_whitespace=False,
+        allow_blank=True,
+        help_text=f"1 to {settings.MESSAGE_MAX_CHARACTERS:,} characters besides outer space.",
+    )
+    client_message_id = serializers.CharField(
+        required=False,
+        allow_null=True,
+        allow_blank=True,
+        help_text="Your own id of it, 100 characters at most: the same again is the same message.",
+    )
 
 
 class SentSerializer(serializers.Serializer[Any]):
     message = MessageSerializer()
-    turn = TurnSerializer(allow_null=True)
-    reply = MessageSerializer(required=False, allow_null=True)
+    turn = TurnSerializer(allow_null=True, help_text="Null while a human holds it.")
+
+
+class AnsweredSerializer(serializers.Serializer[Any]):
+    message = MessageSerializer()
+    turn = TurnSerializer()
+    reply = MessageSerializer()
 
 
 class HandbackSerializer(StrictSerializer):
@@ -87,12 +104,8 @@ class HandbackSerializer(StrictSerializer):
     note = serializers.CharField(required=False, allow_blank=True, max_length=2000)
 
 
-class NothingSerializer(StrictSerializer):
-    """An empty body."""
-
-
 class EventSerializer(serializers.Serializer[Any]):
-    """A stored frame, as the socket sends it."""
+    """A stored frame, as the socket sends it: with these fields, and those of its `type`."""
 
     type = serializers.CharField()
     conversation = serializers.UUIDField()
@@ -100,11 +113,21 @@ class EventSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
 
 
+class EventsSerializer(serializers.Serializer[Any]):
+    results = EventSerializer(many=True)
+
+
+class UsedPassageSerializer(serializers.Serializer[Any]):
+    passage = serializers.UUIDField()
+    title = serializers.CharField()
+    score = serializers.FloatField()
+
+
 class WhySerializer(serializers.Serializer[Any]):
     """The why-record of a turn."""
 
     id = serializers.UUIDField()
-    status = serializers.CharField()
+    status = serializers.ChoiceField(choices=TurnStatus.choices)
     attempt = serializers.IntegerField()
     epoch = serializers.IntegerField()
     trace_id = serializers.CharField()
@@ -116,8 +139,13 @@ class WhySerializer(serializers.Serializer[Any]):
     model = serializers.CharField(required=False)
     attempts = serializers.IntegerField(required=False)
     prompt_version = serializers.CharField(required=False)
-    passages = serializers.ListField(required=False)
-    timings = serializers.DictField(required=False)
+    passages = UsedPassageSerializer(many=True, required=False)
+    faults = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Why no model answered."
+    )
+    timings = serializers.DictField(
+        child=serializers.IntegerField(), required=False, help_text="Milliseconds by stage."
+    )
     ttft_ms = serializers.IntegerField(required=False, allow_null=True)
     cost_usd = serializers.DecimalField(max_digits=14, decimal_places=8, allow_null=True)
 

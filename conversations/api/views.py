@@ -3,7 +3,7 @@ from uuid import UUID
 
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, NotFound, PermissionDenied, ValidationError
 from rest_framework.generics import GenericAPIView
@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from conversations import takeover
 from conversations.api.sending import send_and_stream, send_and_wait, wait_seconds, wants_stream
 from conversations.api.serializers import (
+    AnsweredSerializer,
     ConversationSerializer,
-    EventSerializer,
+    EventsSerializer,
     MessageSerializer,
     NewConversationSerializer,
     NewMessageSerializer,
@@ -36,8 +37,29 @@ from opencoach.accounts.models import Client, Coach
 from opencoach.accounts.scopes import Scope
 from opencoach.common.http import Pages
 from opencoach.common.problems import Conflict
+from opencoach.common.schema import refusal
 
-_AFTER = OpenApiParameter("after", OpenApiTypes.INT, description="The last `seq` that you have.")
+_SEQ = {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}
+_AFTER = OpenApiParameter("after", _SEQ, description="The last `seq` that you have.")
+_BEFORE = OpenApiParameter("before", _SEQ, description="The first `seq` that you have.")
+_PREFER = OpenApiParameter(
+    "Prefer",
+    str,
+    OpenApiParameter.HEADER,
+    description="`wait=30` waits so many seconds for the reply, 60 at most.",
+)
+_APPLIED = OpenApiParameter(
+    "Preference-Applied", str, OpenApiParameter.HEADER, response=[201], description="`wait=30`"
+)
+_SERVER_SENT_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "description": "The frame's `type`."},
+        "data": {"type": "string", "description": "The frame, as JSON."},
+        "id": {"type": "string", "description": "The frame's `seq`, where it is stored."},
+    },
+    "required": ["event", "data"],
+}
 
 
 class ConversationView(GenericAPIView[Conversation]):
@@ -75,11 +97,13 @@ def _as_problem(refused: Refused) -> Exception:
 
 class ConversationList(ConversationView):
     @extend_schema(
+        operation_id="conversations_list",
+        responses=ConversationSerializer(many=True),
         parameters=[
             OpenApiParameter("mode", OpenApiTypes.STR, enum=Mode.values),
             OpenApiParameter("client", OpenApiTypes.UUID),
             OpenApiParameter("needs_human", OpenApiTypes.BOOL),
-        ]
+        ],
     )
     def get(self, request: Request) -> Response:
         """The conversations the caller may see, newest first."""
@@ -92,7 +116,11 @@ class ConversationList(ConversationView):
         filters.is_valid(raise_exception=True)
         return conversations_for(self.caller).filter(**filters.validated_data)
 
-    @extend_schema(request=NewConversationSerializer, responses={201: ConversationSerializer})
+    @extend_schema(
+        operation_id="conversations_create",
+        request=NewConversationSerializer,
+        responses={201: ConversationSerializer},
+    )
     def post(self, request: Request) -> Response:
         """A new conversation of a client with their coach's clone."""
         wanted = self.body(NewConversationSerializer)
@@ -130,7 +158,9 @@ class _Filters(serializers.Serializer[Any]):
 
 
 class ConversationDetail(ConversationView):
+    @extend_schema(operation_id="conversations_read", responses=ConversationSerializer)
     def get(self, request: Request, conversation_id: UUID) -> Response:
+        """Who holds it, and where its log ends."""
         return Response(ConversationSerializer(self.conversation()).data)
 
 
@@ -139,9 +169,12 @@ class _BySeq(Pages):
 
 
 class MessageList(ConversationView):
-    serializer_class = MessageSerializer
-
-    @extend_schema(parameters=[_AFTER])
+    @extend_schema(
+        operation_id="messages_list",
+        tags=["messages"],
+        parameters=[_AFTER, _BEFORE],
+        responses=MessageSerializer(many=True),
+    )
     def get(self, request: Request, conversation_id: UUID) -> Response:
         """What was said, oldest first; `?after=` goes on from a `seq`, `?before=` goes back."""
         messages = Message.objects.filter(conversation=self.conversation())
@@ -157,8 +190,19 @@ class MessageList(ConversationView):
         return pages.get_paginated_response(MessageSerializer(found, many=True).data)
 
     @extend_schema(
+        operation_id="messages_send",
+        tags=["messages"],
+        parameters=[_PREFER, _APPLIED],
         request=NewMessageSerializer,
-        responses={201: SentSerializer, 202: SentSerializer, 200: OpenApiTypes.STR},
+        responses={
+            201: OpenApiResponse(AnsweredSerializer, "Stored and answered: with `Prefer: wait`."),
+            202: OpenApiResponse(SentSerializer, "Stored; the reply is still to come, if any."),
+            (200, "text/event-stream"): OpenApiResponse(
+                _SERVER_SENT_EVENT,
+                "With `Accept: text/event-stream`: the frames of the socket as server-sent events.",
+            ),
+        }
+        | refusal(409, "The conversation is completed: start a new one."),
     )
     def post(self, request: Request, conversation_id: UUID) -> HttpResponseBase:
         """Says something: as the client, or as the coach, which takes the conversation over.
@@ -204,6 +248,7 @@ class MessageList(ConversationView):
                 client_message_id,
             )
         )
+        assert change.message  # writing leaves one, or finds the one it left before
         return Response({"message": message_json(change.message), "turn": None}, status=202)
 
 
@@ -213,9 +258,14 @@ class _Span(serializers.Serializer[Any]):
 
 
 class EventList(ConversationView):
-    serializer_class = EventSerializer
+    pagination_class = None
 
-    @extend_schema(parameters=[_AFTER], responses=EventSerializer(many=True))
+    @extend_schema(
+        operation_id="events_list",
+        tags=["messages"],
+        parameters=[_AFTER],
+        responses=EventsSerializer,
+    )
     def get(self, request: Request, conversation_id: UUID) -> Response:
         """The log after `?after=`: messages and events as sockets get them, at most 500."""
         span = _Span(data=request.query_params.dict())
@@ -225,9 +275,9 @@ class EventList(ConversationView):
 
 
 class TurnDetail(ConversationView):
-    serializer_class = WhySerializer
     scopes = {"GET": Scope.CONVERSATIONS_COACH}
 
+    @extend_schema(operation_id="turns_read", tags=["turns"], responses=WhySerializer)
     def get(self, request: Request, conversation_id: UUID, turn_id: UUID) -> Response:
         """Why the clone said that."""
         turn = Turn.objects.filter(conversation=self.conversation(), id=turn_id).first()

@@ -55,10 +55,13 @@ def with_title(conversations: QuerySet[Conversation]) -> QuerySet[Conversation]:
 
 
 def history_entry(conversation: Any, *, current: Conversation | None) -> dict[str, Any]:
-    """One line of a list of conversations; expects `with_title`."""
+    """One line of a list of conversations, its title empty before the client wrote.
+
+    Expects `with_title`.
+    """
     return {
         "id": conversation.id,
-        "title": (conversation.first_words or "New conversation")[:TITLE_LENGTH],
+        "title": (conversation.first_words or "")[:TITLE_LENGTH],
         "last_message_at": conversation.last_message_at,
         "is_current": current is not None and conversation.id == current.id,
     }

@@ -28,6 +28,7 @@ from opencoach.accounts.models import Coach
 from opencoach.accounts.scopes import Scope
 from opencoach.common.http import StrictJSONParser
 from opencoach.common.problems import Conflict, TooLarge
+from opencoach.common.schema import refusal
 
 # A character takes six bytes at most, as `\uXXXX` in JSON.
 MAX_BODY_BYTES = 6 * MAX_CHARACTERS + 100_000
@@ -78,8 +79,9 @@ class DocumentList(_KnowledgeView):
         responses={
             201: DocumentSerializer,
             200: OpenApiResponse(DocumentSerializer, "The coach has a document of this text."),
-            413: OpenApiResponse(description="The text is too long; the detail says how long."),
-        },
+        }
+        | refusal(409, "The workspace has no coach yet.")
+        | refusal(413, "The text is too long: the detail says how long it may be."),
     )
     def post(self, request: Request) -> Response:
         """Takes a text or a file and begins to read it: follow `status` and `progress`."""
@@ -115,6 +117,7 @@ class DocumentDetail(_KnowledgeView):
 
     @extend_schema(operation_id="documents_read", responses=DocumentSerializer)
     def get(self, request: Request, document_id: UUID) -> Response:
+        """How far its reading is."""
         return Response(DocumentSerializer(self.document(document_id)).data)
 
     @extend_schema(operation_id="documents_delete", responses={204: None})

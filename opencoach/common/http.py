@@ -2,14 +2,16 @@
 
 import codecs
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import IO, Any
 
 import structlog
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, ParseError
+from rest_framework.exceptions import ErrorDetail, NotFound, ParseError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.pagination import CursorPagination
 from rest_framework.parsers import JSONParser
@@ -109,5 +111,32 @@ class Pages(CursorPagination):
 
     page_size = 20
     page_size_query_param = "limit"
+    page_size_query_description = "How many at most: 1 to 100."
+    cursor_query_description = "As `next` and `previous` have it."
     max_page_size = 100
     ordering = "-id"  # keys are ordered by time
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
+        try:
+            return super().paginate_queryset(queryset, request, view)
+        # What the cursor holds is the caller's: it may be no position at all.
+        except (NotFound, ValueError, ValidationError):
+            raise serializers.ValidationError(
+                {"cursor": "This is not a cursor of this list: follow `next` and `previous`."}
+            ) from None
+
+    def get_page_size(self, request: Any) -> int:
+        given = request.query_params.get("limit")
+        if given is None:
+            return self.page_size
+        if not re.fullmatch(r"0*[1-9][0-9]{0,8}", given):
+            raise serializers.ValidationError({"limit": "Give a number from 1 to 100."})
+        return min(int(given), self.max_page_size)
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        link = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }

@@ -32,10 +32,7 @@ live = new LiveConversation({ state, thread, scroller, viewer: "client" });
 
 const composer = new Composer(find("composer"), {
   draftKey: `${state.me.id}.${live.id}`,
-  onSend(text) {
-    live.send(text);
-    welcome();
-  },
+  onSend: say,
   onTyping: () => live.typing(),
 });
 
@@ -87,15 +84,28 @@ function drawMode(mode, holderName) {
   find("completed").hidden = mode !== "completed";
 }
 
+function say(text) {
+  live.send(text);
+  nameInHistory(text);
+  welcome();
+}
+
 function welcome() {
   const panel = find("welcome");
   if (panel) panel.hidden = thread.size > 0;
 }
 
+/** The list calls a conversation by what it began with; a new one learns it here. */
+function nameInHistory(text) {
+  const title = document.querySelector(".history [aria-current] [data-unnamed]");
+  if (!title) return;
+  title.textContent = text;
+  delete title.dataset.unnamed;
+}
+
 for (const opener of root.querySelectorAll("[data-opener]")) {
   opener.addEventListener("click", () => {
-    live.send(opener.dataset.opener);
-    welcome();
+    say(opener.dataset.opener);
     composer.focus();
   });
 }

@@ -7,6 +7,7 @@ import { confirmDialog, toast } from "./ui.js";
 
 const KINDS = /\.(txt|text|md|markdown)$/i;
 const POLL_MS = 2500;
+const SAME_TEXT = 200; // 201 is a new document.
 
 const root = document.querySelector("[data-knowledge]");
 const documents = root.querySelector("[data-documents]");
@@ -25,7 +26,7 @@ function send(file, onProgress) {
   request.upload.addEventListener("progress", (event) => onProgress(event.loaded / event.total));
   return new Promise((resolve, reject) => {
     request.addEventListener("load", () =>
-      request.status < 300 ? resolve() : reject(new ApiError(request.status, problemFrom(request.status, request.responseText))),
+      request.status < 300 ? resolve(request.status) : reject(new ApiError(request.status, problemFrom(request.status, request.responseText))),
     );
     request.addEventListener("error", () => reject(new ApiError(0, { detail: "The connection broke. Try again." })));
     request.send(body);
@@ -44,9 +45,10 @@ async function upload({ file, line, note, progress }) {
   if (!KINDS.test(file.name)) return refuse(line, note, progress, "Only .txt and .md files for now.");
   note.textContent = "Uploading…";
   try {
-    await send(file, (part) => {
+    const status = await send(file, (part) => {
       progress.value = part;
     });
+    if (status === SAME_TEXT) toast(`“${file.name}” is in your knowledge already.`);
     line.remove();
     refresh();
   } catch (problem) {
@@ -110,23 +112,31 @@ paste.addEventListener("submit", async (event) => {
 
 // ---- List --------------------------------------------------------------------------------
 
-documents.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-delete]");
-  if (!button) return;
+documents.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-delete], [data-again]");
+  if (button?.dataset.delete) askAndDelete(button);
+  else if (button) change("POST", `documents/${button.dataset.again}/reprocess/`);
+});
+
+async function askAndDelete(button) {
   const sure = await confirmDialog({
     title: `Delete “${button.dataset.title}”?`,
     text: "The clone stops using it at once. Answers that already cite it stay as they are.",
     action: "Delete",
   });
-  if (!sure) return;
+  if (sure && (await change("DELETE", `documents/${button.dataset.delete}/`))) toast("Deleted.");
+}
+
+async function change(method, path) {
   try {
-    await api("DELETE", `documents/${button.dataset.delete}/`);
-    toast("Deleted.");
+    await api(method, path);
     refresh();
+    return true;
   } catch (problem) {
     toast(problem.message, "danger");
+    return false;
   }
-});
+}
 
 // While something is being read, look again; otherwise leave the server alone.
 setInterval(() => {
@@ -143,12 +153,12 @@ search.addEventListener("submit", async (event) => {
   if (!query) return;
   results.replaceChildren(h("p", { class: "muted" }, "Searching…"));
   try {
-    const answer = await api("POST", "knowledge/search/", { query, top_k: 5, min_score: 0 });
-    const found = answer.results ?? answer.passages ?? answer;
+    const answer = await api("POST", "knowledge/search/", { query });
+    const found = answer.results;
     results.replaceChildren(
       found.length
-        ? h("ol", { class: "stack" }, found.map(passageCard))
-        : h("p", { class: "muted" }, "Nothing in your knowledge comes close to that yet."),
+        ? h("ol", { class: "stack passages" }, found.map(passageCard))
+        : h("p", { class: "muted" }, "Nothing comes close enough: the clone would answer this without a source."),
     );
   } catch (problem) {
     results.replaceChildren(h("p", { class: "notice notice-danger" }, problem.message));

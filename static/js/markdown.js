@@ -43,7 +43,8 @@ function inline(text, cite) {
   return nodes;
 }
 
-function lines(texts, cite) {
+function lines(texts, { cite, wrapped }) {
+  if (wrapped) return inline(texts.join(" "), cite);
   return texts.flatMap((text, i) => [i ? h("br") : null, ...inline(text, cite)]);
 }
 
@@ -91,25 +92,25 @@ function items(source, pattern) {
   return found;
 }
 
-function block(source, cite) {
+function block(source, options) {
   const line = source.lines[source.at];
   if (FENCE.test(line)) return fence(source);
   const heading = HEADING.exec(line);
   if (heading) {
     source.at += 1;
-    return h("p", {}, h("strong", {}, inline(heading[1], cite)));
+    return h("p", {}, h("strong", {}, inline(heading[1], options.cite)));
   }
   if (QUOTE.test(line)) {
     const quoted = takeWhile(source, (text) => QUOTE.exec(text)?.[1] ?? null);
-    return h("blockquote", {}, lines(quoted, cite));
+    return h("blockquote", {}, lines(quoted, options));
   }
   if (BULLET.test(line)) {
-    return h("ul", {}, items(source, BULLET).map((item) => h("li", {}, lines(item, cite))));
+    return h("ul", {}, items(source, BULLET).map((item) => h("li", {}, lines(item, options))));
   }
   const number = NUMBER.exec(line);
   if (number) {
     const start = number[1] === "1" ? undefined : number[1];
-    return h("ol", { start }, items(source, NUMBER).map((item) => h("li", {}, lines(item, cite))));
+    return h("ol", { start }, items(source, NUMBER).map((item) => h("li", {}, lines(item, options))));
   }
   let first = true;
   const paragraph = takeWhile(source, (text) => {
@@ -117,19 +118,20 @@ function block(source, cite) {
     first = false;
     return text;
   });
-  return h("p", {}, lines(paragraph, cite));
+  return h("p", {}, lines(paragraph, options));
 }
 
 /**
  * Renders `text` into nodes. `cite(n)` may give a node for a marker `[n]`;
- * without one the marker stays as text.
+ * without one the marker stays as text. A line break in a message is meant; in a
+ * document (`wrapped`) it is only where the line was full.
  */
-export function renderMarkdown(text, cite = null) {
+export function renderMarkdown(text, { cite = null, wrapped = false } = {}) {
   const source = { lines: text.replace(/\r\n?/g, "\n").split("\n"), at: 0 };
   const nodes = [];
   while (source.at < source.lines.length) {
     if (source.lines[source.at].trim() === "") source.at += 1;
-    else nodes.push(block(source, cite));
+    else nodes.push(block(source, { cite, wrapped }));
   }
   return nodes;
 }

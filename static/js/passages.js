@@ -1,6 +1,7 @@
 // A passage as people read it, and the dialog that opens from a citation.
 
 import { h } from "./dom.js";
+import { renderMarkdown } from "./markdown.js";
 
 /** 0…1 as a small bar and a number. */
 export function scoreMeter(score) {
@@ -31,7 +32,7 @@ export function passageCard(passage) {
     { class: "passage" },
     h("div", { class: "passage-head" }, h("b", { class: "truncate" }, documentTitle(passage)), scoreMeter(passage.score)),
     place(passage.location) ? h("p", { class: "muted small" }, place(passage.location)) : null,
-    passage.text ? h("p", { class: "passage-text", tabindex: "0" }, passage.text) : null,
+    passage.text ? h("div", { class: "passage-text prose", tabindex: "0" }, renderMarkdown(passage.text, { wrapped: true })) : null,
   );
 }
 
@@ -40,6 +41,6 @@ export function openCitation(citation) {
   dialog.querySelector("[data-title]").textContent = documentTitle(citation);
   dialog.querySelector("[data-number]").textContent = `Source ${citation.n}`;
   dialog.querySelector("[data-location]").textContent = place(citation.location);
-  dialog.querySelector("[data-passage]").textContent = citation.text;
+  dialog.querySelector("[data-passage]").replaceChildren(...renderMarkdown(citation.text, { wrapped: true }));
   dialog.showModal();
 }

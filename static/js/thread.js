@@ -185,7 +185,9 @@ export class Thread {
     this.#adoptExpected(turn);
     this.startTurn(turn);
     const stream = this.streams.get(turn);
-    if (index < stream.next) return; // Seen already, replayed after a reconnect.
+    // A new socket tells the text from its beginning, whatever the old one had shown of it.
+    if (index === 0) Object.assign(stream, { text: "", next: 0, torn: false });
+    if (index < stream.next) return;
     if (index > stream.next) stream.torn = true;
     stream.next = index + 1;
     if (stream.torn) return;
@@ -313,7 +315,7 @@ export class Thread {
     const element = this.#frame({ source: message.source, at: message.created_at, seq: message.seq, id: message.id });
     const cite = (n) => this.#inlineCitation(message, n);
     const content =
-      message.source === "ai" ? renderMarkdown(message.content, cite) : renderPlain(message.content);
+      message.source === "ai" ? renderMarkdown(message.content, { cite }) : renderPlain(message.content);
     const body = h("div", { class: "message-body" }, content);
     if (message.source === "system") {
       if (message.metadata?.about) element.classList.add("message-calm");

@@ -35,7 +35,7 @@ function passages(found) {
   if (!found?.length) {
     return h("p", { class: "muted" }, "It used no passage of your knowledge for this answer.");
   }
-  return h("ul", { class: "stack" }, found.map(passageCard));
+  return h("ul", { class: "stack passages" }, found.map(passageCard));
 }
 
 export async function openWhy(conversationId, turnId) {

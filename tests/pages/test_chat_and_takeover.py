@@ -154,6 +154,26 @@ def test_a_reload_keeps_what_was_not_delivered_and_what_was_not_sent(open_as: Op
     expect(messages(again, "ai")).to_have_count(1)
 
 
+def test_a_reconnect_in_the_middle_of_an_answer_goes_on_with_it(
+    open_as: OpenAs, model_server: ModelServer
+) -> None:
+    whole = " ".join(f"w{n}" for n in range(60))
+    model_server.script({"text": whole, "tps": 8})
+    dana = open_as("dana")
+    write(dana, "Count for me")
+    streaming = dana.locator(".message-streaming .message-body")
+    expect(streaming).to_contain_text("w5")
+
+    dana.context.set_offline(True)
+    expect(dana.get_by_text("You are offline.")).to_be_visible()
+    dana.context.set_offline(False)
+    expect(dana.get_by_text("You are offline.")).to_be_hidden()
+
+    expect(streaming).to_contain_text("w30")
+    assert whole.startswith(streaming.inner_text())
+    expect(messages(dana, "ai")).to_have_text(whole)
+
+
 def test_a_client_who_was_away_reads_what_the_coach_wrote_meanwhile(open_as: OpenAs) -> None:
     dana, alice = open_as("dana"), open_as("alice")
     write(dana, "Hello")

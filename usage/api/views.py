@@ -16,7 +16,7 @@ class UsageView(APIView):
 
     scopes = {"GET": Scope.USAGE_READ}
 
-    @extend_schema(parameters=[UsageQuery], responses=UsageReport)
+    @extend_schema(operation_id="usage_read", parameters=[UsageQuery], responses=UsageReport)
     def get(self, request: Request) -> Response:
         query = UsageQuery(data=request.query_params)
         query.is_valid(raise_exception=True)

@@ -11,6 +11,9 @@ from opencoach.common.http import StrictSerializer
 class ClientSerializer(serializers.ModelSerializer[Client]):
     """How a client is shown."""
 
+    # Not an `EmailField`, whose schema promises an address.
+    email = serializers.CharField(read_only=True, help_text="Empty where none is known.")
+
     class Meta:
         model = Client
         fields = ("id", "external_id", "name", "email", "timezone", "coach", "created_at")

@@ -25,6 +25,7 @@ from opencoach.accounts.scopes import Scope
 from opencoach.accounts.secrets import sign_client_token
 from opencoach.accounts.selectors import coach_for_new_clients
 from opencoach.common.problems import Conflict
+from opencoach.common.schema import refusal
 
 
 class _ClientView(GenericAPIView[Client]):
@@ -68,13 +69,15 @@ class ClientList(_ClientView):
         return self.get_paginated_response(ClientSerializer(page, many=True).data)
 
     @extend_schema(
+        operation_id="clients_create",
         request=NewClient,
         responses={
             201: ClientSerializer,
             200: OpenApiResponse(
                 ClientSerializer, "There is a client of this `external_id`: it is left as it is."
             ),
-        },
+        }
+        | refusal(409, "The workspace has no coach yet."),
     )
     def post(self, request: Request) -> Response:
         """Makes a client, once for each `external_id`."""
@@ -98,11 +101,12 @@ class ClientDetail(_ClientView):
         "DELETE": Scope.CLIENTS_WRITE,
     }
 
-    @extend_schema(responses=ClientSerializer)
+    @extend_schema(operation_id="clients_read", responses=ClientSerializer)
     def get(self, request: Request, client_id: UUID) -> Response:
+        """One client of the workspace."""
         return Response(ClientSerializer(self.client(client_id)).data)
 
-    @extend_schema(request=ClientChange, responses=ClientSerializer)
+    @extend_schema(operation_id="clients_change", request=ClientChange, responses=ClientSerializer)
     def patch(self, request: Request, client_id: UUID) -> Response:
         """Changes the fields that the body names."""
         client = self.client(client_id)
@@ -111,7 +115,7 @@ class ClientDetail(_ClientView):
             ClientSerializer(services.change_client(client=client, changes=changes)).data
         )
 
-    @extend_schema(responses={204: None})
+    @extend_schema(operation_id="clients_delete", responses={204: None})
     def delete(self, request: Request, client_id: UUID) -> Response:
         """Erases the client with every conversation. The ledger keeps counts, without text."""
         services.erase_client(client=self.client(client_id))
@@ -121,7 +125,7 @@ class ClientDetail(_ClientView):
 class ClientTokens(_ClientView):
     scopes: ClassVar = {"POST": Scope.CLIENTS_WRITE}
 
-    @extend_schema(request=Nothing, responses={201: ClientToken})
+    @extend_schema(operation_id="clients_mint_token", request=Nothing, responses={201: ClientToken})
     def post(self, request: Request, client_id: UUID) -> Response:
         """A short-lived token that sees this client's conversations and nothing else."""
         client = self.client(client_id)
