@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import psutil
 import psycopg
+import redis
 
 from opencoach.embedded import ensure_secrets
 from opencoach.embedded.servers import servers
@@ -57,12 +58,25 @@ class Machine:
     def redis_pid(self) -> int:
         return int((self.folder / "redis" / "redis.pid").read_text())
 
-    def fresh_database(self, name: str) -> str:
-        """Made anew, for the application's role; returns its URL."""
+    @contextmanager
+    def fresh_database(self, name: str) -> Iterator[str]:
+        """Its URL; made for the application's role, and dropped afterwards.
+
+        Left there, it would be vacuumed while the next system is measured.
+        """
+        drop = f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode()
         with self.superuser("postgres") as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+            connection.execute(drop)
             connection.execute(f"CREATE DATABASE {name} OWNER opencoach".encode())
-        return urlsplit(self.database_url)._replace(path=f"/{name}").geturl()
+        try:
+            yield urlsplit(self.database_url)._replace(path=f"/{name}").geturl()
+        finally:
+            with self.superuser("postgres") as connection:
+                connection.execute(drop)
+
+    def empty_redis(self) -> None:
+        with redis.Redis.from_url(self.redis_url) as connection:
+            connection.flushall()
 
     def superuser(self, database: str) -> "psycopg.Connection":
         """Not bound by row-level security: to look on, never to serve."""
@@ -86,7 +100,8 @@ class Machine:
         assert rows and wal
         return Written(rows[0], wal[0], wal[1])
 
-    def wait_for_row_counts(self, database: str) -> None:
+    @staticmethod
+    def wait_for_row_counts() -> None:
         """An idle backend reports its row counts after ten seconds, and not before."""
         time.sleep(11)
 

@@ -6,9 +6,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+import psutil
 
 from benchmarks.processes import PROJECT, free_port, running, wait_until_it_answers
 from benchmarks.servers import Machine, plain_environment
@@ -26,6 +29,8 @@ class System:
     """Of its root process; what it costs is this and all that descends from it."""
     database: str
     sockets: list[dict[str, Any]]
+    parts: dict[str, int] = field(default_factory=dict)
+    """Processes below the root that are also shown by themselves."""
 
 
 @contextmanager
@@ -37,9 +42,12 @@ def ours(machine: Machine, conversations: int) -> Iterator[System]:
     """
     database, port = "bench_opencoach", free_port()
     log = machine.folder / "opencoach.log"
-    environment = _our_environment(machine, machine.fresh_database(database))
+    machine.empty_redis()
     serve = [sys.executable, "manage.py", "serve", "--port", str(port), "--stop-with-parent"]
-    with running(serve, environment, log) as process:
+    with (
+        machine.fresh_database(database) as database_url,
+        running(serve, environment := our_environment(machine, database_url), log) as process,
+    ):
         wait_until_it_answers(f"http://127.0.0.1:{port}/readyz", process, log)
         _wait_for_documents(machine, database)
         made = subprocess.run(
@@ -56,10 +64,20 @@ def ours(machine: Machine, conversations: int) -> Iterator[System]:
             }
             for conversation, token in json.loads(made.stdout)
         ]
-        yield System("OpenCoach", process.pid, database, sockets)
+        yield System("OpenCoach", process.pid, database, sockets, _parts(process.pid))
 
 
-def _our_environment(machine: Machine, database_url: str) -> dict[str, str]:
+def _parts(supervisor: int) -> dict[str, int]:
+    names = {"daphne": "web", "celery": "worker"}
+    return {
+        names[module]: child.pid
+        for child in psutil.Process(supervisor).children()
+        for module in names
+        if module in child.cmdline()
+    }
+
+
+def our_environment(machine: Machine, database_url: str) -> dict[str, str]:
     secrets = ensure_secrets(machine.folder)
     return plain_environment() | {
         "DATABASE_URL": database_url,
@@ -94,12 +112,33 @@ def floor(machine: Machine, conversations: int) -> Iterator[System]:
     """`benchmarks/floor.py` on Daphne."""
     database, port = "bench_floor", free_port()
     log = machine.folder / "floor.log"
-    environment = plain_environment() | {
-        "FLOOR_DATABASE_URL": machine.fresh_database(database),
-        "FLOOR_MODEL_URL": machine.models.openai_url,
-    }
     daphne = [sys.executable, "-m", "daphne", "-v", "0", "-p", str(port)]
-    with running([*daphne, "benchmarks.floor:application"], environment, log) as process:
-        wait_until_it_answers(f"http://127.0.0.1:{port}/", process, log)
-        sockets = [{"url": f"ws://127.0.0.1:{port}/{uuid4()}/"} for _ in range(conversations)]
-        yield System("floor", process.pid, database, sockets)
+    with machine.fresh_database(database) as database_url:
+        environment = plain_environment() | {
+            "FLOOR_DATABASE_URL": database_url,
+            "FLOOR_MODEL_URL": machine.models.openai_url,
+        }
+        with running([*daphne, "benchmarks.floor:application"], environment, log) as process:
+            wait_until_it_answers(f"http://127.0.0.1:{port}/", process, log)
+            yield System("floor", process.pid, database, _plain_sockets(port, conversations))
+
+
+@contextmanager
+def langgraph(python: Path, machine: Machine, conversations: int) -> Iterator[System]:
+    """`benchmarks/langgraph_app.py` on uvicorn, by the Python of its own environment."""
+    database, port = "bench_langgraph", free_port()
+    log = machine.folder / "langgraph.log"
+    uvicorn = [str(python), "-m", "uvicorn", "--log-level", "warning", "--port", str(port)]
+    with machine.fresh_database(database) as database_url:
+        environment = plain_environment() | {
+            "LANGGRAPH_DATABASE_URL": database_url,
+            "LANGGRAPH_MODEL_URL": machine.models.openai_url,
+            "LANGGRAPH_MODEL": MODEL,
+        }
+        with running([*uvicorn, "benchmarks.langgraph_app:app"], environment, log) as process:
+            wait_until_it_answers(f"http://127.0.0.1:{port}/readyz", process, log)
+            yield System("langgraph", process.pid, database, _plain_sockets(port, conversations))
+
+
+def _plain_sockets(port: int, conversations: int) -> list[dict[str, Any]]:
+    return [{"url": f"ws://127.0.0.1:{port}/{uuid4()}/"} for _ in range(conversations)]

@@ -48,7 +48,8 @@ class Conversation(TenantModel):
         help_text="The human coach who has taken over.",
     )
     epoch = models.PositiveIntegerField(
-        default=0, help_text="Rises on every human intervention; a turn commits only at its own."
+        default=0,
+        help_text="Rises on every intervention and re-run; a turn commits only at its own.",
     )
     last_seq = models.PositiveIntegerField(default=0)
     last_client_seq = models.PositiveIntegerField(default=0)
@@ -90,10 +91,12 @@ class Turn(HotTenantModel):
     """From what the client said to one reply: the why-record, the retry handle, the replay input.
 
     While it runs, the process that runs it holds a lease; a sweeper runs a turn whose lease is
-    over again, and the row lock and `attempt` see to it that one run commits.
+    over again under a new epoch, so that one run commits.
     """
 
-    conversation = models.ForeignKey(Conversation, on_delete=models.CASCADE, related_name="turns")
+    conversation = models.ForeignKey(
+        Conversation, on_delete=models.CASCADE, related_name="turns", db_index=False
+    )
     status = models.CharField(max_length=10, choices=TurnStatus, default=TurnStatus.RUNNING)
     epoch = models.PositiveIntegerField()
     attempt = models.PositiveSmallIntegerField(default=1)

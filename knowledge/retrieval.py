@@ -16,6 +16,7 @@
 """
 
 import math
+import time
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -36,6 +37,10 @@ _SLOPE = 20.0
 
 # `<#>` is the negative inner product: of unit vectors, the cosine with its sign turned. The inner
 # query is the whole cost; the workspace is tested on the few rows that come out of it.
+_MOST_KNOWN = 10_000
+_known: dict[UUID, float] = {}
+"""Coaches who have passages, and until when (monotonic clock) that is taken for granted."""
+
 _NEAREST = """
 SELECT found.distance, passage.id, document.id, document.title, passage.heading,
        passage.start, passage."end", passage.text
@@ -95,7 +100,15 @@ def search(
 
 
 def has_passages(*, workspace_id: UUID, coach_id: UUID) -> bool:
-    return PassageVector.objects.filter(workspace_id=workspace_id, coach_id=coach_id).exists()
+    """A yes is remembered for a minute: where it has become a no, a search finds nothing."""
+    if _known.get(coach_id, 0.0) > time.monotonic():
+        return True
+    found = PassageVector.objects.filter(workspace_id=workspace_id, coach_id=coach_id).exists()
+    if found:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[coach_id] = time.monotonic() + 60
+    return found
 
 
 def embed(query: str) -> embeddings.Vector:

@@ -1,18 +1,22 @@
 """What Daphne serves: Django for HTTP, our consumers for sockets."""
 
+import asyncio
 import os
+import sys
 from threading import Thread
 from typing import Any
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from daphne import http_protocol
 from django.core.asgi import get_asgi_application
+from twisted.internet.defer import Deferred
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opencoach.settings")
 _django = get_asgi_application()
 
 from conversations.home import adopt_running_loop  # noqa: E402 - after Django is set up
 from conversations.routing import websocket_urlpatterns  # noqa: E402
+from opencoach.ai.calls import close_models  # noqa: E402
 from opencoach.ai.embeddings import embed_query  # noqa: E402
 from opencoach.ai.providers.registry import preload  # noqa: E402
 from prompts_admin.routes import installed_choices  # noqa: E402
@@ -41,5 +45,14 @@ def _warm_up() -> None:
     embed_query("Hello")
 
 
+def _close_models_before_the_loop_ends() -> None:
+    """Daphne has no shutdown event for applications; the reactor that it runs on has one."""
+    if reactor := sys.modules.get("twisted.internet.reactor"):
+        reactor.addSystemEventTrigger(
+            "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(close_models()))
+        )
+
+
 application = ProtocolTypeRouter({"http": _http, "websocket": URLRouter(websocket_urlpatterns)})
+_close_models_before_the_loop_ends()
 Thread(target=_warm_up, name="warm-up", daemon=True).start()

@@ -183,6 +183,11 @@ CELERY_BEAT_SCHEDULE = {
         # A sweep that nobody took in time is worth nothing: the next one finds the same turns.
         "options": {"expires": 2 * TURN_SWEEP_SECONDS},
     },
+    "resume-documents": {
+        "task": "knowledge.tasks.resume_documents",
+        "schedule": schedule(60),
+        "options": {"expires": 120},
+    },
 }
 
 # --- models ---------------------------------------------------------------------------------

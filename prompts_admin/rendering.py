@@ -47,4 +47,4 @@ def render_reply_prompt(
             {"title": title, "heading": heading, "text": text} for title, heading, text in passages
         ],
     }
-    return RenderedPrompt(template.render(Context(values)).strip(), version)
+    return RenderedPrompt(template.render(Context(values, autoescape=False)).strip(), version)

@@ -66,7 +66,8 @@ def installed_choices() -> list[ModelChoice]:
     if settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL:
         key = Credentials(settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL)
         choices.append(ModelChoice("openai", settings.OPENAI_MODEL, key))
-    if settings.AWS_REGION or settings.BEDROCK_BASE_URL:
+    # A region alone is no choice: every host at AWS has one.
+    if settings.BEDROCK_MODEL or settings.BEDROCK_BASE_URL:
         key = Credentials(settings.BEDROCK_API_KEY, settings.BEDROCK_BASE_URL, settings.AWS_REGION)
         model = settings.BEDROCK_MODEL or _BEDROCK_MODEL
         choices.append(ModelChoice("bedrock", model, key))

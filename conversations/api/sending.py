@@ -11,10 +11,10 @@ from django.http import StreamingHttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from conversations.api.serializers import turn_json
+from conversations.api.serializers import sent_json
 from conversations.exceptions import WrongMode
 from conversations.home import at_home, call_home
-from conversations.live.frames import Frame, message_json
+from conversations.live.frames import Frame
 from conversations.live.view import LiveView, is_answer
 from conversations.models import Conversation, Mode
 from conversations.turns.accept import Accepted, checked_content
@@ -40,7 +40,9 @@ def send_and_wait(conversation: Conversation, message: dict[str, Any], seconds: 
     """201 with the reply; 202 when the time is over first, or a human holds the conversation."""
     connection.close()  # goes back to the pool: nobody keeps one while waiting
     accepted, answer = call_home(_send_and_await_answer(conversation, message, seconds))
-    body = {"message": message_json(accepted.message), "turn": turn_json(accepted.turn_id)}
+    body = sent_json(accepted)
+    if answer and answer["type"] == "turn.failed":
+        body["turn"] = {"id": answer["turn"], "status": "failed"}
     if answer is None or answer["type"] != "message.completed":
         return Response(body, status=202)
     body["turn"] = {"id": answer["turn"], "status": "completed"}
@@ -86,7 +88,9 @@ def send_and_stream(conversation: Conversation, message: dict[str, Any]) -> Stre
 async def _encoded(conversation: Conversation, message: dict[str, Any]) -> AsyncIterator[bytes]:
     """Watches before it sends, so that not one delta is missed."""
     enter_workspace(conversation.workspace_id)  # the request's own scope ended with its view
-    async with LiveView(conversation.id, after=conversation.last_seq) as view:
+    async with LiveView(
+        conversation.id, after=conversation.last_seq, epoch=conversation.epoch
+    ) as view:
         accepted = await at_home(handle_message(**message))
         seq = accepted.message.seq
         if accepted.repeated:  # what is stored is told from the message on, once more

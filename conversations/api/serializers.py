@@ -1,5 +1,4 @@
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from drf_spectacular.utils import extend_schema_field
@@ -7,6 +6,7 @@ from rest_framework import serializers
 
 from conversations.live.frames import message_json
 from conversations.models import Conversation, Message, Mode, Source, Turn, TurnStatus
+from conversations.turns.accept import Accepted
 from opencoach.common.http import StrictSerializer
 
 
@@ -167,5 +167,10 @@ def why_json(turn: Turn, cost_usd: Any) -> dict[str, Any]:
     }
 
 
-def turn_json(turn_id: UUID | None, status: str = "running") -> dict[str, str] | None:
-    return {"id": str(turn_id), "status": status} if turn_id else None
+def sent_json(accepted: Accepted) -> dict[str, Any]:
+    """A message as it was taken, and the turn that answers it."""
+    turn = {"id": str(accepted.turn_id), "status": accepted.turn_status}
+    return {
+        "message": message_json(accepted.message),
+        "turn": turn if accepted.turn_id else None,
+    }

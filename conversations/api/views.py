@@ -21,7 +21,7 @@ from conversations.api.serializers import (
     NewMessageSerializer,
     SentSerializer,
     WhySerializer,
-    turn_json,
+    sent_json,
     why_json,
 )
 from conversations.exceptions import Invalid, Missing, NotAllowed, Refused
@@ -213,7 +213,7 @@ class MessageList(ConversationView):
         conversation = self.conversation()
         sent = self.body(NewMessageSerializer)
         client_message_id = checked_client_message_id(sent.get("client_message_id") or None)
-        if not self._speaks_as_client():
+        if not self.caller.speaks_as_client:
             return self._as_coach(conversation, sent["content"], client_message_id)
         message = {
             "conversation_id": conversation.id,
@@ -226,15 +226,7 @@ class MessageList(ConversationView):
         if seconds := wait_seconds(request):
             return send_and_wait(conversation, message, seconds)
         accepted = call_home(handle_message(**message))
-        body = {
-            "message": message_json(accepted.message),
-            "turn": turn_json(accepted.turn_id),
-        }
-        return Response(body, status=202)
-
-    def _speaks_as_client(self) -> bool:
-        """A client, and an integrator that passes on what a client wrote on its own pages."""
-        return self.caller.kind in ("client", "key")
+        return Response(sent_json(accepted), status=202)
 
     def _as_coach(
         self, conversation: Conversation, content: str, client_message_id: str | None

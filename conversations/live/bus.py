@@ -11,7 +11,7 @@ All methods run on the home loop.
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -56,7 +56,7 @@ class Bus:
             settings.REDIS_URL, socket_timeout=None, retry=Retry(NoBackoff(), 0)
         )
         self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
-        self._outgoing: list[tuple[str, Frame]] = []
+        self._outgoing: list[tuple[str, str]] = []
         self._wake = asyncio.Event()
         self._subscriptions = asyncio.Lock()
         self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._listen())]
@@ -72,7 +72,7 @@ class Bus:
                 with suppress(RedisError, OSError):  # the listener subscribes when Redis is back
                     await self._pubsub.subscribe(topic)
         # Whoever streams a reply here sends what it has so far.
-        self.publish(CONTROL, {"type": "control.watched", "topic": topic})
+        self.publish([CONTROL], {"type": "control.watched", "topic": topic})
 
     async def unwatch(self, topic: str, watcher: Watcher) -> None:
         watchers = self._watchers.get(topic, set())
@@ -85,18 +85,17 @@ class Bus:
 
     # --- publishing ---------------------------------------------------------------------------
 
-    def publish(self, topic: str, frame: Frame) -> None:
+    def publish(self, topics: Sequence[str], frame: Frame) -> None:
         """To everyone: what is stored, and what must be heard."""
-        self._deliver(topic, frame)
-        self._outgoing.append((topic, frame))
-        self._wake.set()
+        for topic in topics:
+            self._deliver(topic, frame)
+        self._send_later(topics, frame)
 
     def publish_passing(self, topic: str, frame: Frame) -> None:
-        """To this process, and to others if one is known to watch: deltas, typing."""
+        """To this process, and to others if one is known to watch: deltas."""
         self._deliver(topic, frame)
         if self._elsewhere.get(topic):
-            self._outgoing.append((topic, frame))
-            self._wake.set()
+            self._send_later([topic], frame)
 
     def expect_watcher(self, topic: str) -> None:
         """Somebody elsewhere said that they watch from now on."""
@@ -110,6 +109,11 @@ class Bus:
         for watcher in tuple(self._watchers.get(topic, ())):
             watcher(frame)
 
+    def _send_later(self, topics: Sequence[str], frame: Frame) -> None:
+        encoded = json.dumps([self._process, frame])
+        self._outgoing.extend((topic, encoded) for topic in topics)
+        self._wake.set()
+
     async def _send(self) -> None:
         while True:
             await self._wake.wait()
@@ -120,10 +124,10 @@ class Bus:
             except (RedisError, OSError) as error:
                 log.warning("bus.send_failed", error=repr(error), frames=len(batch))
 
-    async def _send_batch(self, batch: list[tuple[str, Frame]]) -> None:
+    async def _send_batch(self, batch: list[tuple[str, str]]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
-        for topic, frame in batch:
-            pipeline.publish(topic, json.dumps([self._process, frame]))
+        for topic, encoded in batch:
+            pipeline.publish(topic, encoded)
         for (topic, _), heard in zip(batch, await pipeline.execute(), strict=True):
             others = heard - (1 if topic in self._watchers else 0)
             if others > 0:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.utils.timezone import now
 
@@ -44,6 +45,10 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
     handshake: Handshake
     caller: Caller
 
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """As Channels has it, without closing the database connections of a thread we never use."""
+        await getattr(self, get_handler_name(message))(message)
+
     async def connect(self) -> None:
         adopt_running_loop()
         bind_trace_id(new_trace_id())
@@ -71,13 +76,15 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
         await self.close(close_code)
 
     async def send_frame(self, frame: Frame) -> None:
-        frame.setdefault("at", stamp(now()))
+        if "at" not in frame:
+            frame["at"] = stamp(now())
         await self.send(json.dumps(frame, separators=(",", ":"), ensure_ascii=False))
 
+    def must_recheck(self) -> bool:
+        return time.monotonic() - self._checked_at > RECHECK_SECONDS
+
     async def still_allowed(self) -> bool:
-        """Checks token, key and membership again where the last check is older than 30 s."""
-        if time.monotonic() - self._checked_at < RECHECK_SECONDS:
-            return True
+        """Checks token, key and membership again; closes the socket where they no longer hold."""
         try:
             await database_hop(recheck, self.handshake, self.caller)
         except CallerRefused as refused:
@@ -90,8 +97,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
         command: dict[str, Any] = {}
         try:
             command = decoded(text_data)
-            if await self.still_allowed():
-                await self.command(command)
+            if self.must_recheck() and not await self.still_allowed():
+                return
+            await self.command(command)
         except Refused as refused:
             await self.send_frame(
                 {"type": "error", "code": refused.code, "detail": refused.detail}
@@ -120,7 +128,9 @@ class ConversationConsumer(LiveConsumer):
         self.conversation = await database_hop(conversation_for, self.caller, conversation_id)
         after = self.handshake.after
         self.view = LiveView(
-            conversation_id, after=self.conversation.last_seq if after is None else after
+            conversation_id,
+            after=self.conversation.last_seq if after is None else after,
+            epoch=self.conversation.epoch,
         )
         await self.send_frame(
             {
@@ -142,12 +152,16 @@ class ConversationConsumer(LiveConsumer):
 
     async def _write(self, view: LiveView) -> None:
         try:
-            while await self.still_allowed():
+            while True:
                 frame = await view.next()
+                if self.must_recheck() and not await self.still_allowed():
+                    return
                 if frame["type"] == "view.lost":
                     await self.close(UNAVAILABLE)
                     return
-                if frame.get("from") != self._name:
+                if "from" not in frame:
+                    await self.send_frame(frame)
+                elif frame["from"] != self._name:
                     await self.send_frame({k: v for k, v in frame.items() if k != "from"})
         except TooSlow:
             await self.refuse("too_slow", "Reconnect with `after=`.", TOO_SLOW)
@@ -179,12 +193,12 @@ class ConversationConsumer(LiveConsumer):
         content = command.get("content")
         client_message_id = checked_client_message_id(command.get("client_message_id"))
         bind_trace_id(new_trace_id())
-        if self.caller.client_id:
+        if self.caller.speaks_as_client:
             await handle_message(
                 conversation_id=self.conversation.id,
                 content=content,  # type: ignore[arg-type]  # accept checks it
                 client_message_id=client_message_id,
-                author_name=self.caller.name,
+                author_name=self.author_name,
             )
         else:
             await takeover.intervene(
@@ -194,6 +208,11 @@ class ConversationConsumer(LiveConsumer):
                 content,
                 client_message_id,
             )
+
+    @property
+    def author_name(self) -> str:
+        """An integrator's key passes on what the client said."""
+        return self.caller.name if self.caller.client_id else self.conversation.client.display_name
 
     async def _hand_back(self, command: dict[str, Any]) -> None:
         _only(command, "mode", "note")
@@ -213,7 +232,7 @@ class ConversationConsumer(LiveConsumer):
             "name": self.caller.name,
             "from": self._name,
         }
-        bus().publish(conversation_topic(self.conversation.id), frame)
+        bus().publish([conversation_topic(self.conversation.id)], frame)
 
     async def _ping(self) -> None:
         """Also heals what the bus lost: the view reads on if the log is longer than it knows."""
@@ -255,7 +274,7 @@ class InboxConsumer(LiveConsumer):
     async def _write(self) -> None:
         """One query for all that changed in the last moment, however much was said."""
         frames, self._waiting = self._waiting, []
-        if not await self.still_allowed():
+        if self.must_recheck() and not await self.still_allowed():
             return
         latest = {frame["conversation"]: frame for frame in frames if "seq" in frame}
         summaries = await database_hop(inbox_summaries, self.caller, {UUID(c) for c in latest})

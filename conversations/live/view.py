@@ -28,15 +28,19 @@ class TooSlow(Exception):
 class LiveView:
     """`async with LiveView(...) as view`, then `await view.next()` for each frame to send."""
 
-    def __init__(self, conversation_id: UUID, *, after: int, reads_deltas: bool = True) -> None:
+    def __init__(
+        self, conversation_id: UUID, *, after: int, epoch: int = 0, reads_deltas: bool = True
+    ) -> None:
+        """`epoch` is the conversation's own as the caller read it: older replies are not shown."""
         self.conversation_id = conversation_id
         self.seq = after
         self._topic = conversation_topic(conversation_id)
         self._reads_deltas = reads_deltas
         self._ready: asyncio.Queue[Frame] = asyncio.Queue()
         self._newest = after
-        self._epoch = 0
-        self._turn: str | None = None
+        self._epoch = epoch
+        self._run: tuple[str, int] | None = None
+        """The turn whose text is shown, and the epoch of its run: a second run starts again."""
         self._length = 0
         self._index = 0
         self._catching_up: asyncio.Task[None] | None = None
@@ -96,8 +100,11 @@ class LiveView:
         """Passes on what this watcher has not seen of the text; `offset` counts characters."""
         if not self._reads_deltas or frame["epoch"] < self._epoch:
             return
-        if frame["turn"] != self._turn:
-            self._turn, self._length, self._index = frame["turn"], 0, 0
+        run = (frame["turn"], frame["epoch"])
+        if run != self._run:
+            if self._run and self._run[0] == frame["turn"]:
+                self._void(frame)
+            self._run, self._length, self._index = run, 0, 0
         unseen = frame["text"][self._length - frame["offset"] :]
         if frame["offset"] > self._length or not unseen:
             return  # the beginning is still on its way, or this is the beginning again
@@ -115,9 +122,17 @@ class LiveView:
         self._index += 1
 
     def _take_reset(self, frame: Frame) -> None:
-        if frame["epoch"] >= self._epoch and frame["turn"] == self._turn and self._length:
+        if frame["epoch"] >= self._epoch and (frame["turn"], frame["epoch"]) == self._run:
+            self._void(frame)
+
+    def _void(self, frame: Frame) -> None:
+        """What was shown of the turn is void; its text comes again from the beginning."""
+        if self._length:
             self._length = self._index = 0
-            self._ready.put_nowait({key: frame[key] for key in frame if key != "epoch"})
+            self._ready.put_nowait(
+                {"type": "message.reset"}
+                | {key: frame[key] for key in ("conversation", "turn", "at")}
+            )
 
     # --- what the bus did not bring ------------------------------------------------------------
 

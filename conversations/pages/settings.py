@@ -15,6 +15,7 @@ from opencoach.accounts import services
 from opencoach.accounts.access import Caller
 from opencoach.accounts.models import ApiKey, Coach, Provider, ProviderKey, User
 from opencoach.accounts.scopes import ALL_SCOPES, Scope
+from prompts_admin.routes import forget_own_keys
 
 
 @coach_page
@@ -133,6 +134,7 @@ def set_provider_key(request: HttpRequest, provider: str) -> HttpResponse:
     except ValueError as error:
         messages.error(request, str(error))
     else:
+        forget_own_keys(caller_of(request).workspace_id)
         messages.success(request, f"The {chosen.label} key is in use from now on.")
     return redirect("pages:settings")
 
@@ -142,6 +144,7 @@ def set_provider_key(request: HttpRequest, provider: str) -> HttpResponse:
 def remove_provider_key(request: HttpRequest, provider: str) -> HttpResponse:
     chosen = _provider(provider)
     services.remove_provider_key(workspace=workspace_of(caller_of(request)), provider=chosen)
+    forget_own_keys(caller_of(request).workspace_id)
     messages.success(request, f"The {chosen.label} key is removed.")
     return redirect("pages:settings")
 

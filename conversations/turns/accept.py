@@ -38,7 +38,8 @@ class TurnKey:
 class Accepted:
     message: Message
     turn_id: UUID | None
-    """The turn that will answer; `None` while a human holds the conversation."""
+    """The turn that will answer, or did; `None` while a human holds the conversation."""
+    turn_status: str
     opened: TurnKey | None
     """Set when this message opened the turn, which the caller then runs."""
     repeated: bool
@@ -116,7 +117,9 @@ def accept(
         created_at=at,
     )
     key = TurnKey(turn_id, workspace_id, conversation_id, client_id, coach_id, epoch, 1, trace_id)
-    return Accepted(message, answering, key if opened else None, False, mode)
+    return Accepted(
+        message, answering, TurnStatus.RUNNING, key if opened else None, repeated=False, mode=mode
+    )
 
 
 def _accepted_before(
@@ -137,16 +140,23 @@ def _accepted_before(
             "This client_message_id was used for another text: give each message its own.",
             "client_message_id_reused",
         )
-    return Accepted(earlier, answering_turn_id(earlier), None, True, conversation.mode)
+    turn = _answering_turn(earlier)
+    return Accepted(
+        earlier,
+        turn.id if turn else None,
+        turn.status if turn else "",
+        None,
+        repeated=True,
+        mode=conversation.mode,
+    )
 
 
-def answering_turn_id(message: Message) -> UUID | None:
+def _answering_turn(message: Message) -> Turn | None:
     """The turn that answered a client message, or is about to."""
     return (
         Turn.objects.filter(conversation_id=message.conversation_id)
         .filter(Q(input_seq__gte=message.seq) | Q(status=TurnStatus.RUNNING))
         .order_by("id")
-        .values_list("id", flat=True)
         .first()
     )
 

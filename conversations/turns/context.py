@@ -117,7 +117,7 @@ def _thread(turn: TurnKey) -> tuple[str, str, str, str, str, list[Said]]:
         )
         *names, latest = cursor.fetchone()
     # Django has psycopg leave jsonb as text, for its own field to decode.
-    return (*names, [Said(**message) for message in json.loads(latest)])  # type: ignore[return-value]
+    return (*names, [Said(**message) for message in json.loads(latest)])
 
 
 def _question(messages: Sequence[Said]) -> str:

@@ -64,8 +64,7 @@ async def _after_accept(accepted: Accepted) -> None:
 
 def announce(workspace_id: UUID, frame: Frame) -> None:
     """Tells everyone who watches the conversation or the practice's inbox. Home loop only."""
-    bus().publish(conversation_topic(frame["conversation"]), frame)
-    bus().publish(inbox_topic(workspace_id), frame)
+    bus().publish([conversation_topic(frame["conversation"]), inbox_topic(workspace_id)], frame)
 
 
 def start(turn: TurnKey) -> Run:

@@ -106,12 +106,12 @@ class Runs:
 
     def client_wrote_on(self, conversation_id: UUID) -> None:
         """Whichever process runs the turn takes the newer message in."""
-        bus().publish(CONTROL, {"type": "control.wrote_on", "conversation": str(conversation_id)})
+        bus().publish([CONTROL], {"type": "control.wrote_on", "conversation": str(conversation_id)})
 
     def stop_below(self, conversation_id: UUID, epoch: int) -> None:
         """A human stepped in at `epoch`: older runs end now, wherever they are."""
         bus().publish(
-            CONTROL,
+            [CONTROL],
             {"type": "control.stop", "conversation": str(conversation_id), "epoch": epoch},
         )
 

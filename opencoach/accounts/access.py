@@ -45,6 +45,11 @@ class Caller:
     """Set for a person who coaches, who can hold a conversation."""
     is_owner: bool = False
 
+    @property
+    def speaks_as_client(self) -> bool:
+        """A client, and an integrator that passes on what a client wrote on its own pages."""
+        return self.kind in ("client", "key")
+
     def may(self, scope: str) -> bool:
         return scope in self.scopes
 

@@ -1,7 +1,7 @@
 """Database work from async code, on threads of its own.
 
 `sync_to_async` runs everything on one thread by default. Here a process has a small pool whose
-threads keep their connection, so a hop costs a thread switch and nothing else; a turn makes two.
+threads keep their connection, so a hop costs a thread switch and nothing else; a turn makes three.
 """
 
 import asyncio

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import structlog
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, NotFound, ParseError
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -88,22 +88,33 @@ class JSONAlways(DefaultContentNegotiation):
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A body with a field that we do not know is an error: a typo must not pass in silence."""
+    """What a plain one lets pass in silence is an error: unknown fields, and `5` for `"5"`."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict):
-            unknown = sorted(set(map(str, data)) - set(self.fields))
-            if unknown:
-                known = ", ".join(self.fields) or "none"
-                raise serializers.ValidationError(
-                    {
-                        name[:80]: ErrorDetail(
-                            f"Unknown field; known are: {known}.", code="unknown_field"
-                        )
-                        for name in unknown[:20]
-                    }
-                )
+        if isinstance(data, dict) and (errors := self._unknown(data) or self._wrong_types(data)):
+            raise serializers.ValidationError(errors)
         return super().to_internal_value(data)
+
+    def _unknown(self, data: dict[Any, Any]) -> dict[str, ErrorDetail]:
+        known = ", ".join(self.fields) or "none"
+        error = ErrorDetail(f"Unknown field; known are: {known}.", code="unknown_field")
+        return {name[:80]: error for name in sorted({*map(str, data)} - {*self.fields})[:20]}
+
+    def _wrong_types(self, data: dict[Any, Any]) -> dict[str, ErrorDetail]:
+        if isinstance(data, QueryDict):  # a form or a query, where everything is text
+            return {}
+        return {
+            name: ErrorDetail(f"Must be a {wanted}.", code="invalid")
+            for name, field in self.fields.items()
+            for fields, wrong, wanted in _TYPES
+            if isinstance(field, fields) and isinstance(data.get(name), wrong)
+        }
+
+
+_TYPES = (
+    (serializers.CharField, (int, float), "text"),
+    ((serializers.IntegerField, serializers.FloatField), (str, bool), "number"),
+)
 
 
 class Pages(CursorPagination):

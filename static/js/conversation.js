@@ -167,7 +167,8 @@ export class LiveConversation extends EventTarget {
     const own = (this.viewer === "client") === (message.source === "client") && message.source !== "ai" && message.source !== "system";
     if (own) return;
     this.scroller.arrived();
-    this.thread.announce(`${message.author_name || ""}: ${message.content}`);
+    const spoken = message.content.replace(/[*_`#>]+|\[\d{1,2}\]/g, "");
+    this.thread.announce(message.author_name ? `${message.author_name}: ${spoken}` : spoken);
   }
 
   #mode(frame) {

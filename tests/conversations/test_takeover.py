@@ -92,7 +92,7 @@ def test_hand_back_answers_what_is_pending_with_the_coach_in_the_prompt(
     stage.settle()
     assert stage.row.mode == Mode.AI
     assert stage.messages[-1].source == Source.AI
-    body = str(model_server.calls(stage.turns[-1].trace_id, bodies=True)[0]["body"])
+    body = str(model_server.calls(stage.turns[-1].trace_id, bodies=True)[-1]["body"])
     assert "[Alice, the human coach, wrote:] I promise you a call on Friday." in body
     assert "She means her review." in body
 

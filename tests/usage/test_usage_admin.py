@@ -41,5 +41,5 @@ def test_the_ledger_is_read_without_counting_all_of_it(
     with django_assert_max_num_queries(12) as queries:
         assert admin.get("/admin/usage/ledgerentry/").status_code == 200
     counted = [q["sql"] for q in queries.captured_queries if "COUNT(*)" in q["sql"]]
-    assert all("LIMIT 10000" in sql for sql in counted)
+    assert all("LIMIT 5000" in sql for sql in counted)
     assert admin.get("/admin/usage/ledgerentry/add/").status_code == 403

@@ -41,6 +41,7 @@ def test_own_keys_come_before_the_installations(cast: Cast, none_configured: Any
     none_configured.OPENAI_API_KEY = "installed"
     none_configured.ANTHROPIC_API_KEY = "installed"
     none_configured.AWS_REGION = "eu-west-1"
+    none_configured.BEDROCK_MODEL = "eu.anthropic.claude"
     own_key(cast, "openai", "own")
     assert chain(cast) == [
         ("openai", "own"),
