@@ -1,8 +1,8 @@
 """The floor: the least that a streamed, stored chat turn costs on Channels and Daphne.
 
 One consumer, raw async psycopg, one table. A turn stores the client's message, calls the model
-with what was said on this socket, sends every token on as it comes, and stores the reply. No log-in,
-no tenancy, no retrieval, no ledger, no events, nothing kept for a restart.
+with what was said on this socket, sends every token on as it comes, and stores the reply. No
+log-in, no tenancy, no retrieval, no ledger, no events, nothing kept for a restart.
 
 The stream is read from aiohttp, whose parser is C (httpx costs about twice as much a chunk). A
 frame goes out for each token: putting several into one is an optimisation, and this has none.

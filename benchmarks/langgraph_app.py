@@ -99,7 +99,8 @@ async def ingest(pool: AsyncConnectionPool) -> None:
     vectors = local_embedder().embed(texts)
     async with pool.connection() as connection, connection.cursor() as cursor:
         await cursor.executemany(
-            "INSERT INTO passage (text, embedding) VALUES (%s, %s)", list(zip(texts, vectors))
+            "INSERT INTO passage (text, embedding) VALUES (%s, %s)",
+            list(zip(texts, vectors, strict=True)),
         )
 
 
@@ -115,7 +116,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     async with pool:
         async with pool.connection() as connection:
-            await connection.execute(TABLE)
+            await connection.execute(TABLE, prepare=False)
         checkpointer = AsyncPostgresSaver(pool)
         await checkpointer.setup()
         await ingest(pool)

@@ -8,12 +8,11 @@ from django.db import connection, transaction
 from usage.models import LedgerEntry, ModelPrice, Status
 from usage.prices import cost_of, forget_prices
 
-
 _FIELDS = LedgerEntry._meta.concrete_fields
 _ATTRIBUTES = [field.attname for field in _FIELDS]
-_INSERT = "INSERT INTO {} ({}) VALUES ({})".format(
+_INSERT = "INSERT INTO {} ({}) VALUES ({})".format(  # noqa: S608 - names of our own columns
     LedgerEntry._meta.db_table,
-    ", ".join(field.column for field in _FIELDS),
+    ", ".join(str(field.column) for field in _FIELDS),
     ", ".join(["%s"] * len(_FIELDS)),
 )
 

@@ -7,7 +7,8 @@ from rest_framework import serializers
 from conversations.live.frames import message_json
 from conversations.models import Conversation, Message, Mode, Source, Turn, TurnStatus
 from conversations.turns.accept import Accepted
-from opencoach.common.http import StrictSerializer
+from knowledge.selectors import passages_by_id
+from opencoach.common.http import Choice, StrictSerializer
 
 
 class PersonSerializer(serializers.Serializer[Any]):
@@ -100,7 +101,7 @@ class AnsweredSerializer(serializers.Serializer[Any]):
 
 
 class HandbackSerializer(StrictSerializer):
-    mode = serializers.ChoiceField(choices=["answer_pending", "only_new"])
+    mode = Choice(choices=["answer_pending", "only_new"])
     note = serializers.CharField(required=False, allow_blank=True, max_length=2000)
 
 
@@ -164,7 +165,29 @@ def why_json(turn: Turn, cost_usd: Any) -> dict[str, Any]:
         "error": turn.error,
         "cost_usd": cost_usd,
         **turn.record,
+        "passages": _with_their_text(turn.record.get("passages", [])),
     }
+
+
+def _with_their_text(recorded: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The record names passages and scores; their text is read where it stands."""
+    found = passages_by_id(each["passage"] for each in recorded)
+    return [
+        each
+        | (
+            {
+                "text": passage.text,
+                "location": {
+                    "heading": passage.heading,
+                    "start": passage.start,
+                    "end": passage.end,
+                },
+            }
+            if (passage := found.get(each["passage"]))
+            else {}
+        )
+        for each in recorded
+    ]
 
 
 def sent_json(accepted: Accepted) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from conversations.turns.engine import handle_message
 from opencoach.accounts.access import Caller
 from opencoach.accounts.models import Client, Coach
 from opencoach.accounts.scopes import Scope
-from opencoach.common.http import Pages
+from opencoach.common.http import Choice, Pages
 from opencoach.common.problems import Conflict
 from opencoach.common.schema import refusal
 
@@ -147,7 +147,7 @@ class ConversationList(ConversationView):
 
 
 class _Filters(serializers.Serializer[Any]):
-    mode = serializers.ChoiceField(choices=Mode.choices, required=False)
+    mode = Choice(choices=Mode.choices, required=False)
     client = serializers.UUIDField(required=False)
     needs_human = serializers.BooleanField(required=False, allow_null=True, default=None)
 

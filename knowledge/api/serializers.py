@@ -5,7 +5,7 @@ from rest_framework import serializers
 from knowledge.models import Document, DocumentStatus
 from knowledge.retrieval import TOP_K
 from opencoach.accounts.selectors import coach_for_new_clients
-from opencoach.common.http import StrictSerializer
+from opencoach.common.http import Choice, StrictSerializer
 
 
 class DocumentSerializer(serializers.ModelSerializer[Document]):
@@ -59,7 +59,7 @@ class NewFile(_OfCoach):
 
 
 class StatusFilter(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(choices=DocumentStatus.choices, required=False)
+    status = Choice(choices=DocumentStatus.choices, required=False)
 
 
 class SearchQuestion(_OfCoach):

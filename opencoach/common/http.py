@@ -5,11 +5,12 @@ import json
 import re
 import time
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 import structlog
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, NotFound, ParseError
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -52,7 +53,14 @@ class AvailabilityMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return unavailable_response(error) if isinstance(error, unavailable()) else None
+        if not isinstance(error, unavailable()):
+            return None
+        response: HttpResponse = unavailable_response(error)
+        if request.accepts("text/html") and not request.path.startswith("/api/"):
+            page = render(request, "503.html", status=503)
+            page["Retry-After"] = response["Retry-After"]
+            return page
+        return response
 
 
 def no_constant(name: str) -> Any:
@@ -115,6 +123,15 @@ _TYPES = (
     (serializers.CharField, (int, float), "text"),
     ((serializers.IntegerField, serializers.FloatField), (str, bool), "number"),
 )
+
+
+class Choice(serializers.ChoiceField):
+    """Says what there is to choose from, and not again what was sent."""
+
+    default_error_messages = {"invalid_choice": "Must be one of: {choices}."}
+
+    def fail(self, key: str, **values: Any) -> NoReturn:
+        super().fail(key, choices=", ".join(map(str, self.choices)), **values)
 
 
 class Pages(CursorPagination):

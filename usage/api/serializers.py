@@ -5,7 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from opencoach.common.http import StrictSerializer
+from opencoach.common.http import Choice, StrictSerializer
 
 GROUPS = ("day", "model", "action", "client")
 DEFAULT_DAYS = 30
@@ -15,7 +15,7 @@ LAST_DAY = date(2999, 12, 31)
 
 
 class UsageQuery(StrictSerializer):
-    group_by = serializers.ChoiceField(GROUPS, default="day")
+    group_by = Choice(GROUPS, default="day")
 
     def get_fields(self) -> dict[str, Any]:
         # `from` is a word of Python's, so no class attribute can have that name.
