@@ -22,7 +22,7 @@ from prompts_admin.routes import route_for
 HISTORY_MESSAGES = 20
 HISTORY_CHARACTERS = 12_000
 QUESTION_CHARACTERS = 400
-SHORT_CHARACTERS = 60
+SHORT_CHARACTERS = 30
 
 
 @dataclass(frozen=True, slots=True)
