@@ -6,6 +6,8 @@ Without a name all of them run, one after the other. Each system has the machine
 import argparse
 import json
 import os
+import signal
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from benchmarks.environment import langgraph_python
 from benchmarks.processes import PROJECT
 from benchmarks.servers import Machine, description, machine
 from benchmarks.tables import TABLES, put_between_markers, targets_table
-from opencoach.embedded.state import data_folder, private_folder
+from opencoach.embedded.state import FileLock, data_folder, private_folder
 
 PAGE = PROJECT / "docs" / "performance.md"
 BUSY = 1.0
@@ -63,10 +65,14 @@ class Benchmarks:
 
 def main() -> None:
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # unwinds, so that all are stopped
     folder = private_folder(data_folder() / "bench")
+    if not FileLock(folder / "bench.lock").try_take():
+        sys.exit("A benchmark is running already, and two would measure each other.")
     names = options.names or list(TABLES)
     langgraph = langgraph_python(folder) if {"turns", "growth"} & set(names) else None
-    print(_circumstances(options.quick), flush=True)
+    circumstances = _circumstances(options.quick)
+    print(circumstances, flush=True)
     results: dict[str, Any] = {}
     with machine(folder) as on:
         benchmarks = Benchmarks(on, langgraph, options.quick)
@@ -76,9 +82,10 @@ def main() -> None:
             print(f"\n{name} ({time.perf_counter() - began:.0f} s)\n", flush=True)
             print(TABLES[name](results[name]), flush=True)
     print(f"\n{targets_table(results)}")
-    (folder / "results.json").write_text(json.dumps(results, indent=1))
-    if options.write:
-        _write(results)
+    if not options.quick:
+        kept = _keep(folder / "results.json", results)
+        if options.write:
+            _write(results, kept, circumstances)
 
 
 def _options() -> argparse.Namespace:
@@ -98,18 +105,22 @@ def _circumstances(quick: bool) -> str:
     load = os.getloadavg()[0]
     busy = "; the machine is busy, so the figures are too high" if load > BUSY else ""
     short = "; quick, so the figures are rough" if quick else ""
-    return f"{_day()}, {description()}, load average {load:.1f} at the start{busy}{short}"
+    today = datetime.now(UTC).date().isoformat()
+    return f"{today}, {description()}, load average {load:.1f} at the start{busy}{short}."
 
 
-def _day() -> str:
-    return datetime.now(UTC).date().isoformat()
+def _keep(path: Path, results: dict[str, Any]) -> dict[str, Any]:
+    """Adds these to the last full results of every name, and returns them all."""
+    kept: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    kept |= results
+    path.write_text(json.dumps(kept, indent=1))
+    return kept
 
 
-def _write(results: dict[str, Any]) -> None:
+def _write(results: dict[str, Any], kept: dict[str, Any], circumstances: str) -> None:
     for name, result in results.items():
-        put_between_markers(PAGE, name, f"{_circumstances(quick=False)}\n\n{TABLES[name](result)}")
-    if set(results) == set(TABLES):
-        put_between_markers(PAGE, "targets", targets_table(results))
+        put_between_markers(PAGE, name, f"{circumstances}\n\n{TABLES[name](result)}")
+    put_between_markers(PAGE, "targets", targets_table(kept))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ class Plan:
     seconds: float
 
 
-FULL = Plan(warm_turns=2, turns=10, seconds=40)
+FULL = Plan(warm_turns=2, turns=10, seconds=30)
 QUICK = Plan(warm_turns=1, turns=1, seconds=4)
 
 

@@ -30,16 +30,17 @@ QUICK = Plan(talking=8, sets=1, turns=12)
 
 
 def measure_growth(machine: Machine, system: System, plan: Plan) -> dict[str, Any]:
-    """Each set of conversations has its early turns, the ones between, and its late ones."""
+    """Early turns set by set, those between all together, and late ones set by set."""
     early, late = Part(machine, system), Part(machine, system)
     between = plan.turns - 2 * BLOCK
     with generator() as clients:
         clients.open(system.sockets)
         clients.rounds(plan.talking, BLOCK, apart_s=0.7)  # the process is warm, not the threads
-        for number in range(1, plan.sets + 1):
-            skip = number * plan.talking
+        firsts = [number * plan.talking for number in range(1, plan.sets + 1)]
+        for skip in firsts:
             early.run(clients, plan.talking, skip)
-            clients.rounds(plan.talking, between, apart_s=0.7, skip=skip)
+        clients.rounds(plan.talking * plan.sets, between, apart_s=0.7, skip=plan.talking)
+        for skip in firsts:
             late.run(clients, plan.talking, skip)
     return {
         "talking": plan.talking,

@@ -30,6 +30,12 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return total
 
 
+def machine_busy_seconds() -> float:
+    """Of all cores together, whoever used them, stolen time included."""
+    times = psutil.cpu_times()
+    return sum(times) - times.idle - times.iowait - times.guest - times.guest_nice
+
+
 def _with_descendants(pids: Iterable[int]) -> set[psutil.Process]:
     found: set[psutil.Process] = set()
     for pid in pids:

@@ -26,6 +26,7 @@ def turns_table(result: Result) -> str:
         ("– full pages in it", lambda s: _number(s["loop"]["full_pages_a_turn"], 2)),
         ("queries a turn", lambda s: _number(s["queries_a_turn"], 1)),
         ("deltas a turn", lambda s: _number(s["loop"]["deltas_a_turn"], 1)),
+        ("used by others, % of the machine", lambda s: _number(s["loop"]["others_percent"], 0)),
         ("errors", lambda s: _errors(s["loop"])),
         ("**64 conversations, 40 turns a second**", lambda s: ""),
         ("first token, ms: median / p95", lambda s: _pair(s["rate"]["ttft_ms"])),
@@ -116,7 +117,7 @@ def _turn_targets(result: Result | None) -> list[Target]:
             f"CPU a turn at 64 conversations, over {name}'s",
             limits[name],
             cpu / result[name]["loop"]["cpu_ms"]["all"],
-            2,
+            3,
         )
         for name in others
     ]
@@ -142,7 +143,7 @@ def _other_targets(results: dict[str, Result]) -> list[Target]:
     if growth := results.get("growth"):
         early, late = growth["OpenCoach"]["early"], growth["OpenCoach"]["late"]
         rows.append(
-            _at_most("CPU of turn 50 over turn 1's", 1.1, late["cpu_ms"] / early["cpu_ms"], 2)
+            _at_most("CPU of turn 50 over turn 1's", 1.1, late["cpu_ms"] / early["cpu_ms"], 3)
         )
     if races := results.get("races"):
         after = races["ai_messages_after_takeover"]

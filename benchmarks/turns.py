@@ -1,5 +1,6 @@
 """What a turn costs and how long it takes: each system alone on the machine."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import Any
 
 from benchmarks.generator import Generator, generator
 from benchmarks.load import Measured
-from benchmarks.processes import cpu_seconds
+from benchmarks.processes import cpu_seconds, machine_busy_seconds
 from benchmarks.servers import FIRST_TOKEN_MS, TOKENS, TOKENS_A_SECOND, Machine
 from benchmarks.systems import System
 
@@ -28,7 +29,7 @@ class Plan:
     turns_logged: int
 
 
-FULL = Plan(warm_turns=4, turns_alone=40, seconds=25, turns_logged=4)
+FULL = Plan(warm_turns=4, turns_alone=30, seconds=20, turns_logged=4)
 QUICK = Plan(warm_turns=1, turns_alone=5, seconds=4, turns_logged=1)
 
 
@@ -66,6 +67,7 @@ def _loop(machine: Machine, system: System, clients: Generator, plan: Plan) -> d
     turns = measured.turns or 1
     return times(measured) | {
         "cpu_ms": {part: seconds * 1000 / turns for part, seconds in used.items()},
+        "others_percent": 100 * used["others"] / measured.seconds / os.cpu_count(),
         "rows_a_turn": rows.rows / turns,
         "wal_bytes_a_turn": wal.wal_bytes / turns,
         "full_pages_a_turn": wal.full_pages / turns,
@@ -80,17 +82,27 @@ def _queries(machine: Machine, system: System, clients: Generator, plan: Plan) -
 
 @contextmanager
 def metered(machine: Machine, system: System) -> Iterator[dict[str, float]]:
-    """CPU seconds used within the block, filled in at its end."""
+    """CPU seconds used within the block, filled in at its end.
+
+    `others` is what has nothing to do with the benchmark: on a machine of its own, about nothing.
+    """
     pids = {
         "all": system.pid,
         **system.parts,
         "PostgreSQL": machine.postgres_pid,
         "Redis": machine.redis_pid,
     }
-    before = {name: cpu_seconds([pid]) for name, pid in pids.items()}
+
+    def so_far() -> dict[str, float]:
+        seconds = {name: cpu_seconds([pid]) for name, pid in pids.items()}
+        servers = [machine.postgres_pid, machine.redis_pid]
+        known = cpu_seconds([os.getpid(), *servers])
+        return seconds | {"others": machine_busy_seconds() - known}
+
+    before = so_far()
     used: dict[str, float] = {}
     yield used
-    used.update({name: cpu_seconds([pid]) - before[name] for name, pid in pids.items()})
+    used.update({name: seconds - before[name] for name, seconds in so_far().items()})
 
 
 def times(measured: Measured) -> dict[str, Any]:

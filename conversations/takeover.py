@@ -18,7 +18,13 @@ from conversations.home import at_home
 from conversations.live.frames import Frame, event_frame, message_frame
 from conversations.log import add_event, add_message, locked
 from conversations.models import Conversation, Message, Mode, Source, Turn, TurnStatus
-from conversations.turns.accept import TurnKey, checked_client_message_id, checked_content
+from conversations.turns.accept import (
+    TurnKey,
+    check_same,
+    checked_client_message_id,
+    checked_content,
+    is_storable,
+)
 from conversations.turns.commit import open_turn
 from conversations.turns.engine import announce, start
 from conversations.turns.runs import runs
@@ -119,6 +125,7 @@ def write_as_coach(
         if client_message_id and (
             earlier := conversation.messages.filter(client_message_id=client_message_id).first()
         ):
+            check_same(earlier, Source.HUMAN_COACH, content)
             change.message = earlier
             return change
         _check_not_completed(conversation)
@@ -214,11 +221,14 @@ def _check_not_completed(conversation: Conversation) -> None:
 
 def checked_note(note: object) -> str:
     """Raises `Invalid`."""
-    if note in (None, ""):
+    if note is None or note == "":
         return ""
-    if not isinstance(note, str) or len(note) > NOTE_MAX_CHARACTERS:
-        raise Invalid(f"`note` must be a text of at most {NOTE_MAX_CHARACTERS} characters.", "note")
-    return checked_content(note)
+    if not isinstance(note, str) or len(note) > NOTE_MAX_CHARACTERS or not is_storable(note):
+        raise Invalid(
+            f"`note` must be a text of at most {NOTE_MAX_CHARACTERS} characters, without NUL.",
+            "note",
+        )
+    return note.strip()
 
 
 # --- telling everyone -------------------------------------------------------------------------

@@ -6,24 +6,32 @@ import re
 from collections.abc import AsyncIterator
 from typing import Any
 
+import structlog
 from django.db import connection
 from django.http import StreamingHttpResponse
+from django.utils.timezone import now
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from conversations.api.serializers import sent_json
-from conversations.exceptions import WrongMode
+from conversations.exceptions import Refused, WrongMode
 from conversations.home import at_home, call_home
-from conversations.live.frames import Frame
+from conversations.live.frames import Frame, stamp
 from conversations.live.view import LiveView, is_answer
 from conversations.models import Conversation, Mode
 from conversations.turns.accept import Accepted, checked_content
 from conversations.turns.engine import handle_message
 from opencoach.common.rls import enter_workspace
 
+log = structlog.get_logger(__name__)
+
 MOST_WAIT_S = 60
 STREAM_LIMIT_S = 300
 _WAIT = re.compile(r"(?:^|,)\s*wait\s*=\s*(\d{1,4})\s*(?:,|;|$)")
+
+
+class ViewLost(Exception):
+    """What is stored could not be read: the database is away."""
 
 
 def wants_stream(request: Request) -> bool:
@@ -71,7 +79,7 @@ async def _send_and_await_answer(
 def send_and_stream(conversation: Conversation, message: dict[str, Any]) -> StreamingHttpResponse:
     """Events as the socket has them, from the message itself to whatever settles it.
 
-    Raises what sending raises before the stream begins, when there is still a status to say it.
+    Raises what can be told before the stream begins, when there is still a status to say it.
     """
     checked_content(message["content"])
     if conversation.mode == Mode.COMPLETED:
@@ -86,8 +94,20 @@ def send_and_stream(conversation: Conversation, message: dict[str, Any]) -> Stre
 
 
 async def _encoded(conversation: Conversation, message: dict[str, Any]) -> AsyncIterator[bytes]:
-    """Watches before it sends, so that not one delta is missed."""
+    """Ends whatever happens: an error that left it would leave the caller waiting for ever."""
     enter_workspace(conversation.workspace_id)  # the request's own scope ended with its view
+    try:
+        async for frame in _frames(conversation, message):
+            yield _event(frame)
+    except Refused as refused:
+        yield _error(conversation, refused.code, refused.detail)
+    except Exception:  # told to the caller, and logged
+        log.exception("stream.broken")
+        yield _error(conversation, "stream_broken", "Read the rest from `events/?after=`.")
+
+
+async def _frames(conversation: Conversation, message: dict[str, Any]) -> AsyncIterator[Frame]:
+    """Watches before it sends, so that not one delta is missed."""
     async with LiveView(
         conversation.id, after=conversation.last_seq, epoch=conversation.epoch
     ) as view:
@@ -99,9 +119,23 @@ async def _encoded(conversation: Conversation, message: dict[str, Any]) -> Async
         async with asyncio.timeout(STREAM_LIMIT_S):
             while True:
                 frame = await view.next()
-                yield _event(frame)
+                if frame["type"] == "view.lost":
+                    raise ViewLost
+                yield frame
                 if is_answer(frame, seq) or (accepted.mode != "ai" and frame.get("seq", 0) >= seq):
                     return
+
+
+def _error(conversation: Conversation, code: str, detail: str) -> bytes:
+    return _event(
+        {
+            "type": "error",
+            "conversation": str(conversation.id),
+            "at": stamp(now()),
+            "code": code,
+            "detail": detail,
+        }
+    )
 
 
 def _event(frame: Frame) -> bytes:

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from conversations.live.frames import message_json
 from conversations.models import Conversation, Message, Mode, Source, Turn, TurnStatus
 from conversations.turns.accept import Accepted
+from knowledge.api.serializers import Location
 from knowledge.selectors import passages_by_id
 from opencoach.common.http import Choice, StrictSerializer
 
@@ -42,7 +43,7 @@ class CitationSerializer(serializers.Serializer[Any]):
     passage = serializers.UUIDField()
     document = serializers.UUIDField()
     title = serializers.CharField()
-    location = serializers.JSONField()
+    location = Location()
     text = serializers.CharField()
 
 
@@ -122,6 +123,8 @@ class UsedPassageSerializer(serializers.Serializer[Any]):
     passage = serializers.UUIDField()
     title = serializers.CharField()
     score = serializers.FloatField()
+    text = serializers.CharField(required=False, help_text="Left away when it is gone.")
+    location = Location(required=False)
 
 
 class WhySerializer(serializers.Serializer[Any]):
@@ -163,7 +166,7 @@ def why_json(turn: Turn, cost_usd: Any) -> dict[str, Any]:
         "finished_at": turn.finished_at,
         "latency_ms": round(took.total_seconds() * 1000) if took else None,
         "error": turn.error,
-        "cost_usd": cost_usd,
+        "cost_usd": None if cost_usd is None else f"{cost_usd:.8f}",  # JSON has no decimals
         **turn.record,
         "passages": _with_their_text(turn.record.get("passages", [])),
     }

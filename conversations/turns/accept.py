@@ -135,11 +135,7 @@ def _accepted_before(
         if conversation.mode == Mode.COMPLETED:
             raise WrongMode("This conversation is completed: start a new one.")
         raise RuntimeError("a message was neither accepted, nor known, nor refused")
-    if earlier.content != content:
-        raise Invalid(
-            "This client_message_id was used for another text: give each message its own.",
-            "client_message_id_reused",
-        )
+    check_same(earlier, Source.CLIENT, content)
     turn = _answering_turn(earlier)
     return Accepted(
         earlier,
@@ -149,6 +145,15 @@ def _accepted_before(
         repeated=True,
         mode=conversation.mode,
     )
+
+
+def check_same(earlier: Message, source: Source, content: str) -> None:
+    """A repeated id must come with the same words from the same side. Raises `Invalid`."""
+    if (earlier.source, earlier.content) != (source, content):
+        raise Invalid(
+            "`client_message_id` was used for another message: give each message its own.",
+            "client_message_id_reused",
+        )
 
 
 def _answering_turn(message: Message) -> Turn | None:
@@ -178,9 +183,14 @@ def checked_content(content: object) -> str:
             f"at most {settings.MESSAGE_MAX_CHARACTERS:,} are possible. Send it in parts.",
             "too_long",
         )
-    if "\x00" in content or any("\ud800" <= character <= "\udfff" for character in content):
+    if not is_storable(content):
         raise Invalid("`content` has NUL characters or lone surrogates: remove them.", "not_text")
     return content
+
+
+def is_storable(text: str) -> bool:
+    """PostgreSQL's text holds neither a NUL nor half a surrogate pair."""
+    return "\x00" not in text and not any("\ud800" <= each <= "\udfff" for each in text)
 
 
 def checked_client_message_id(value: object) -> str | None:

@@ -1,6 +1,7 @@
 """Bad input at every call that writes: a problem that says what to change, and nothing stored."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils.timezone import now
 from opencoach.accounts.models import ApiKey
 from opencoach.accounts.secrets import sign_client_token
 from opencoach.accounts.services import create_api_key
+from opencoach.common.hops import close_hop_connections
 from opencoach.common.rls import every_workspace, workspace_scope
 from tests.architecture.conftest import Stage
 from tests.architecture.roles import API
@@ -103,8 +105,9 @@ UNKNOWN = [b'{"nobody_knows_me": 1}', b'{"content ": 1}', b'{"a\\u0000": 1}', b'
 
 
 @pytest.fixture
-def stage(committed_cast: Cast) -> Stage:
-    return Stage(committed_cast, Person(committed_cast.dana.user))
+def stage(committed_cast: Cast) -> Iterator[Stage]:
+    yield Stage(committed_cast, Person(committed_cast.dana.user))
+    close_hop_connections()
 
 
 @dataclass
@@ -295,6 +298,23 @@ def test_a_form_that_cannot_be_read_reaches_us_and_gets_a_problem(
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["detail"]
+
+
+def test_an_id_used_for_another_text_is_refused_and_a_stream_of_it_ends(
+    web: WebProcess, stage: Stage
+) -> None:
+    path = f"/api/v1/conversations/{stage.arguments()['conversation_id']}/messages/"
+    sent = {"content": "One", "client_message_id": "1"}
+    with web.http(stage.cast.dana) as dana:
+        assert dana.post(path, json=sent, headers={"Prefer": "wait=30"}).status_code == 201
+        before = stored()
+        other = sent | {"content": "Two"}
+        refused = dana.post(path, json=other)
+        assert refused.json()["errors"][0]["code"] == "client_message_id_reused"
+        streamed = dana.post(path, json=other, headers={"Accept": "text/event-stream"})
+    assert streamed.text.startswith("event: error\n")
+    assert "client_message_id_reused" in streamed.text
+    assert stored() == before
 
 
 def test_cookies_and_headers_of_any_kind_are_no_error_of_ours(web: WebProcess) -> None:

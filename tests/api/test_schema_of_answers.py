@@ -1,16 +1,20 @@
 """The main job over REST, each answer held against the committed schema."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 import schemathesis
 
 from knowledge.services import add_document
 from knowledge.tasks import ingest_document
 from opencoach.common.rls import workspace_scope
 from tests.conftest import Cast
-from tests.live import PROJECT, WebProcess
+from tests.knowledge.conftest import RETAINER
+from tests.live import PROJECT, WebProcess, web_process
+from tests.model_server import ModelServer
 
 schema = schemathesis.openapi.from_path(PROJECT / "docs" / "openapi.yaml")
 
@@ -36,18 +40,25 @@ class Checked:
         return response.json()
 
 
+@pytest.fixture
+def web(committed_cast: Cast, model_server: ModelServer) -> Iterator[WebProcess]:
+    """Without a model: the offline clone answers, which cites."""
+    with web_process(model_server, ANTHROPIC_BASE_URL="", OPENAI_BASE_URL="") as web:
+        yield web
+
+
 def test_the_main_job_answers_as_the_schema_says(web: WebProcess, committed_cast: Cast) -> None:
     alice_coach, dana_client = committed_cast.alice.coach, committed_cast.dana.client
     assert alice_coach
     assert dana_client
     with workspace_scope(committed_cast.workspace.id):
-        document, _ = add_document(coach=alice_coach, title="Goals", text="Name one goal a week.")
+        document, _ = add_document(coach=alice_coach, title="Pricing", text=RETAINER)
     ingest_document(str(document.workspace_id), str(document.id))
     with web.http(committed_cast.dana) as for_dana, web.http(committed_cast.alice) as for_alice:
         dana, alice = Checked(for_dana), Checked(for_alice)
         one = {"conversation_id": dana("POST", "conversations/", {})["id"]}
         talk = "conversations/{conversation_id}/"
-        asked = {"content": "Which goal should I name?", "client_message_id": str(uuid4())}
+        asked = {"content": "How do I price a retainer?", "client_message_id": str(uuid4())}
         answered = dana("POST", f"{talk}messages/", asked, prefer="wait=30", **one)
         assert answered["reply"]["citations"]
         why = alice("GET", f"{talk}turns/{{turn_id}}/", turn_id=answered["turn"]["id"], **one)
@@ -66,6 +77,6 @@ def test_the_main_job_answers_as_the_schema_says(web: WebProcess, committed_cast
         alice("POST", f"{talk}complete/", {}, **one)
         assert alice("GET", "documents/")["results"][0]["passages"] == 1
         assert alice("GET", "usage/")["results"]
-        found = alice("POST", "knowledge/search/", {"query": "goal", "min_score": 0})
+        found = alice("POST", "knowledge/search/", {"query": "retainer", "min_score": 0})
         assert found["results"]
         alice("POST", "clients/{client_id}/tokens/", {}, client_id=str(dana_client.id))

@@ -72,6 +72,17 @@ def test_a_coach_takes_over_by_just_writing(stage: Stage) -> None:
     assert stage.messages[0].author_name == "Alice"
 
 
+def test_a_coachs_message_id_cannot_be_used_for_another_text(stage: Stage) -> None:
+    stage.say("Hello", "m-1")
+    stage.settle()
+    with pytest.raises(Invalid, match="used for another message"):
+        stage.intervene(takeover.write_as_coach, "Hello", "m-1")
+    stage.intervene(takeover.write_as_coach, "I am here.", "c-1")
+    with pytest.raises(Invalid, match="used for another message"):
+        stage.intervene(takeover.write_as_coach, "I am still here.", "c-1")
+    assert stage.said_by(Source.HUMAN_COACH) == ["I am here."]
+
+
 def test_while_a_human_holds_it_messages_are_kept_and_not_answered(stage: Stage) -> None:
     stage.intervene(takeover.take_over)
     accepted = stage.say("Are you there?")

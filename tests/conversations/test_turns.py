@@ -58,7 +58,7 @@ def test_the_same_message_sent_at_the_same_moment_is_stored_once(stage: Stage) -
 
 def test_a_client_message_id_cannot_be_used_for_another_text(stage: Stage) -> None:
     stage.say("Hello", "m-1")
-    with pytest.raises(Invalid, match="used for another text"):
+    with pytest.raises(Invalid, match="used for another message"):
         stage.say("Goodbye", "m-1")
 
 
