@@ -136,8 +136,15 @@ class Message(HotTenantModel):
     content = models.TextField()
     client_message_id = models.CharField(max_length=100, null=True)
     author_name = models.CharField(max_length=120, blank=True)
+    # No constraint: to check it, erasing a turn would read the whole table. Both rows hang on the
+    # conversation, and go with it.
     turn = models.ForeignKey(
-        Turn, on_delete=models.SET_NULL, null=True, related_name="replies", db_index=False
+        Turn,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        related_name="replies",
+        db_constraint=False,
+        db_index=False,
     )
     citations = models.JSONField(default=list)
     metadata = models.JSONField(default=dict)

@@ -17,8 +17,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opencoach.settings")
 sys.setswitchinterval(0.0005)
 _django = get_asgi_application()
 
-from conversations.home import adopt_running_loop  # noqa: E402 - after Django is set up
-from conversations.routing import websocket_urlpatterns  # noqa: E402
+from conversations.routing import websocket_urlpatterns  # noqa: E402 - after Django is set up
+from conversations.turns.sweeper import serve_turns  # noqa: E402
 from opencoach.ai.calls import close_models  # noqa: E402
 from opencoach.ai.embeddings import embed_query  # noqa: E402
 from opencoach.ai.providers.registry import preload  # noqa: E402
@@ -36,10 +36,13 @@ class _BodyAsItIs(http_protocol.WebRequest):  # type: ignore[misc]
 http_protocol.WebRequest = _BodyAsItIs
 
 
-async def _http(scope: Any, receive: Any, send: Any) -> None:
+_router = ProtocolTypeRouter({"http": _django, "websocket": URLRouter(websocket_urlpatterns)})
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
     """The loop that serves requests is the one on which turns run."""
-    adopt_running_loop()
-    await _django(scope, receive, send)
+    serve_turns()
+    await _router(scope, receive, send)
 
 
 def _warm_up() -> None:
@@ -48,14 +51,14 @@ def _warm_up() -> None:
     embed_query("Hello")
 
 
-def _close_models_before_the_loop_ends() -> None:
-    """Daphne has no shutdown event for applications; the reactor that it runs on has one."""
+def _begin_and_end_with_the_server() -> None:
+    """Daphne tells applications neither when it starts nor when it stops; its reactor does."""
     if reactor := sys.modules.get("twisted.internet.reactor"):
+        reactor.callWhenRunning(serve_turns)
         reactor.addSystemEventTrigger(
             "before", "shutdown", lambda: Deferred.fromFuture(asyncio.ensure_future(close_models()))
         )
 
 
-application = ProtocolTypeRouter({"http": _http, "websocket": URLRouter(websocket_urlpatterns)})
-_close_models_before_the_loop_ends()
+_begin_and_end_with_the_server()
 Thread(target=_warm_up, name="warm-up", daemon=True).start()

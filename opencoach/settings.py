@@ -85,6 +85,8 @@ DATABASES = {
         **env.db("DATABASE_URL"),
         "ENGINE": "opencoach.common.postgres",
         "OPTIONS": {
+            # Nobody waits for a lock for ever: the request gets a 503 and tries again.
+            "options": "-c lock_timeout=10s",
             "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL", default=24), "timeout": 5},
         },
     }
@@ -176,14 +178,7 @@ CELERY_TASK_DEFAULT_QUEUE = "opencoach"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-TURN_SWEEP_SECONDS = 3
 CELERY_BEAT_SCHEDULE = {
-    "sweep-turns": {
-        "task": "conversations.tasks.sweep_turns",
-        "schedule": schedule(TURN_SWEEP_SECONDS),
-        # A sweep that nobody took in time is worth nothing: the next one finds the same turns.
-        "options": {"expires": 2 * TURN_SWEEP_SECONDS},
-    },
     "resume-documents": {
         "task": "knowledge.tasks.resume_documents",
         "schedule": schedule(60),
@@ -210,6 +205,7 @@ MODEL_LIMITS = {
 
 # --- turns ----------------------------------------------------------------------------------
 METRICS_TOKEN = env("METRICS_TOKEN", default="")
+TURN_SWEEP_SECONDS = 3
 TURN_LEASE_SECONDS = env.int("TURN_LEASE_SECONDS", default=12)
 MESSAGE_MAX_CHARACTERS = 8_000
 

@@ -183,7 +183,7 @@ def web_process(model_server: ModelServer, **environment: str) -> Iterator[WebPr
             "ANTHROPIC_MODEL": "claude-test",
             "OPENAI_BASE_URL": model_server.openai_url,
             "OPENAI_MODEL": "gpt-test",
-            "MODEL_FIRST_TOKEN_SECONDS": "2",
+            "MODEL_FIRST_TOKEN_SECONDS": "4",
             "MODEL_GAP_SECONDS": "1",
             "MODEL_WHOLE_SECONDS": "20",
             **environment,

@@ -10,7 +10,8 @@ from usage.prices import cost_of, forget_prices
 
 _FIELDS = LedgerEntry._meta.concrete_fields
 _ATTRIBUTES = [field.attname for field in _FIELDS]
-_INSERT = "INSERT INTO {} ({}) VALUES ({})".format(  # noqa: S608 - names of our own columns
+# A commit whose acknowledgement was lost is tried again, with the same rows.
+_INSERT = "INSERT INTO {} ({}) VALUES ({}) ON CONFLICT (id) DO NOTHING".format(  # noqa: S608 - names of our own columns
     LedgerEntry._meta.db_table,
     ", ".join(str(field.column) for field in _FIELDS),
     ", ".join(["%s"] * len(_FIELDS)),

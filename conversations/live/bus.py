@@ -10,6 +10,7 @@ All methods run on the home loop.
 
 import asyncio
 import json
+import socket
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -45,17 +46,38 @@ CONTROL = "control"
 """Heard by every process that runs turns: a takeover, a newer message, somebody who came late."""
 
 
+MOST_OUTGOING = 10_000
+# Seconds of silence before the first probe, between two, and how many before it is over.
+_KEEPALIVE = {
+    getattr(socket, name): value
+    for name, value in {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}.items()
+    if hasattr(socket, name)
+}
+
+
+def _channel(topic: str) -> str:
+    """Redis has one name space for all its databases; ours is named after the database."""
+    return f"opencoach:{settings.DATABASES['default']['NAME']}:{topic}"
+
+
 class Bus:
     def __init__(self) -> None:
         self._process = uuid4().hex
         self._watchers: dict[str, set[Watcher]] = defaultdict(set)
         self._elsewhere: dict[str, int] = {}
-        # No socket time-out: redis-py's default would end a subscription that is merely quiet.
         # No silent retry: after a lost connection the watchers must be told to catch up.
-        self._redis = redis.from_url(
-            settings.REDIS_URL, socket_timeout=None, retry=Retry(NoBackoff(), 0)
+        once = Retry(NoBackoff(), 0)
+        self._redis = redis.from_url(settings.REDIS_URL, socket_timeout=2, retry=once)
+        # No socket time-out, which would end a subscription that is merely quiet; the kernel finds
+        # out in ten seconds that the other side is gone.
+        self._listening = redis.from_url(
+            settings.REDIS_URL,
+            socket_timeout=None,
+            socket_keepalive=True,
+            socket_keepalive_options=_KEEPALIVE,
+            retry=once,
         )
-        self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
+        self._pubsub = self._listening.pubsub(ignore_subscribe_messages=True)
         self._outgoing: list[tuple[str, str]] = []
         self._wake = asyncio.Event()
         self._subscriptions = asyncio.Lock()
@@ -70,7 +92,7 @@ class Bus:
         if first:
             async with self._subscriptions:
                 with suppress(RedisError, OSError):  # the listener subscribes when Redis is back
-                    await self._pubsub.subscribe(topic)
+                    await self._pubsub.subscribe(_channel(topic))
         # Whoever streams a reply here sends what it has so far.
         self.publish([CONTROL], {"type": "control.watched", "topic": topic})
 
@@ -81,7 +103,7 @@ class Bus:
             async with self._subscriptions:
                 if topic not in self._watchers:
                     with suppress(RedisError, OSError):
-                        await self._pubsub.unsubscribe(topic)
+                        await self._pubsub.unsubscribe(_channel(topic))
 
     # --- publishing ---------------------------------------------------------------------------
 
@@ -110,6 +132,8 @@ class Bus:
             watcher(frame)
 
     def _send_later(self, topics: Sequence[str], frame: Frame) -> None:
+        if len(self._outgoing) > MOST_OUTGOING:  # Redis hangs; watchers elsewhere read the log
+            self._outgoing.clear()
         encoded = json.dumps([self._process, frame])
         self._outgoing.extend((topic, encoded) for topic in topics)
         self._wake.set()
@@ -127,7 +151,7 @@ class Bus:
     async def _send_batch(self, batch: list[tuple[str, str]]) -> None:
         pipeline = self._redis.pipeline(transaction=False)
         for topic, encoded in batch:
-            pipeline.publish(topic, encoded)
+            pipeline.publish(_channel(topic), encoded)
         for (topic, _), heard in zip(batch, await pipeline.execute(), strict=True):
             others = heard - (1 if topic in self._watchers else 0)
             if others > 0:
@@ -147,7 +171,7 @@ class Bus:
                 message = await self._pubsub.get_message(timeout=None)
                 if message and message["type"] == "message":
                     self._receive(message)
-            except (RedisError, OSError, RuntimeError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, a deaf process is worse
                 log.warning("bus.connection_lost", error=repr(error))
                 lost = True
                 await asyncio.sleep(0.25)
@@ -155,10 +179,9 @@ class Bus:
     async def _resume(self) -> None:
         """Subscribes anew, to everything; raises while Redis is still away."""
         async with self._subscriptions:
-            await self._redis.ping()
             await self._pubsub.aclose()  # type: ignore[no-untyped-call]
-            self._pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
-            await self._pubsub.subscribe(CONTROL, *self._watchers)
+            self._pubsub = self._listening.pubsub(ignore_subscribe_messages=True)
+            await self._pubsub.subscribe(*map(_channel, {CONTROL, *self._watchers}))
         for watchers in tuple(self._watchers.values()):
             for watcher in tuple(watchers):
                 watcher(RESUMED)
@@ -166,7 +189,7 @@ class Bus:
     def _receive(self, message: dict[str, Any]) -> None:
         process, frame = json.loads(message["data"])
         if process != self._process:
-            self._deliver(message["channel"].decode(), frame)
+            self._deliver(message["channel"].decode().removeprefix(_channel("")), frame)
 
     async def aclose(self) -> None:
         for task in self._tasks:
@@ -174,6 +197,7 @@ class Bus:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._pubsub.aclose()  # type: ignore[no-untyped-call]
         await self._redis.aclose()
+        await self._listening.aclose()
 
 
 _buses: dict[asyncio.AbstractEventLoop, Bus] = {}

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import time
-from contextvars import copy_context
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,8 +13,7 @@ from django.utils.timezone import now
 
 from conversations import takeover
 from conversations.exceptions import Invalid, Missing, NotAllowed, Refused
-from conversations.home import adopt_running_loop
-from conversations.live.bus import bus, conversation_topic, inbox_topic
+from conversations.live.bus import RESUMED, bus, conversation_topic, inbox_topic
 from conversations.live.frames import Frame, stamp
 from conversations.live.handshake import Handshake, recheck, resolve
 from conversations.live.view import LiveView, TooSlow
@@ -49,8 +47,16 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels ha
         """As Channels has it, without closing the database connections of a thread we never use."""
         await getattr(self, get_handler_name(message))(message)
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # also where the server cancels a socket that hangs, without a disconnect
+            await self.leave()
+
+    async def leave(self) -> None:
+        """Lets go of whatever `begin` took hold of."""
+
     async def connect(self) -> None:
-        adopt_running_loop()
         bind_trace_id(new_trace_id())
         self.handshake = Handshake.of(self.scope)
         await self.accept(self.handshake.subprotocol)
@@ -144,7 +150,7 @@ class ConversationConsumer(LiveConsumer):
         await self.view.__aenter__()
         self._writer = asyncio.create_task(self._write(self.view))
 
-    async def disconnect(self, code: int) -> None:
+    async def leave(self) -> None:
         if self._writer:
             self._writer.cancel()
         if self.view:
@@ -188,8 +194,13 @@ class ConversationConsumer(LiveConsumer):
                     "unknown_type",
                 )
 
+    def _check_may_write(self) -> None:
+        if not self.caller.may(Scope.CONVERSATIONS_WRITE):
+            raise NotAllowed(f"This needs the scope {Scope.CONVERSATIONS_WRITE}.")
+
     async def _message_send(self, command: dict[str, Any]) -> None:
         _only(command, "content", "client_message_id")
+        self._check_may_write()
         content = command.get("content")
         client_message_id = checked_client_message_id(command.get("client_message_id"))
         bind_trace_id(new_trace_id())
@@ -225,6 +236,7 @@ class ConversationConsumer(LiveConsumer):
         )
 
     def _typing(self) -> None:
+        self._check_may_write()
         who = "client" if self.caller.client_id else "coach"
         frame = {
             "type": f"{who}.typing",
@@ -245,43 +257,53 @@ class ConversationConsumer(LiveConsumer):
 class InboxConsumer(LiveConsumer):
     """`/ws/inbox/`: what happens in all conversations of the practice, for its coaches."""
 
-    _watching = False
-    _timer: asyncio.TimerHandle | None = None
+    _writer: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
         if self.caller.client_id or not self.caller.may(Scope.CONVERSATIONS_READ):
             raise NotAllowed("The inbox is for coaches.")
-        self._waiting: list[Frame] = []
-        self._context = copy_context()  # frames arrive in the context of whoever made them
-        self._watching = True
+        self._waiting: dict[str, Frame] = {}
+        """The latest frame of each conversation: what a row of the list shows."""
+        self._resumed = False
+        self._changed = asyncio.Event()
+        self._writer = asyncio.create_task(self._write())
         await bus().watch(inbox_topic(self.caller.workspace_id), self._take)
         await self.send_frame({"type": "hello"})
 
-    async def disconnect(self, code: int) -> None:
-        if self._watching:
+    async def leave(self) -> None:
+        if self._writer:
+            self._writer.cancel()
             await bus().unwatch(inbox_topic(self.caller.workspace_id), self._take)
 
     def _take(self, frame: Frame) -> None:
-        self._waiting.append(frame)
-        if self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(INBOX_COALESCE_S, self._start_writing)
-
-    def _start_writing(self) -> None:
-        self._timer = None
-        self._writing = asyncio.create_task(self._write(), context=self._context)
+        if frame is RESUMED:
+            self._resumed = True
+        elif "seq" in frame:
+            self._waiting[frame["conversation"]] = frame
+        self._changed.set()
 
     async def _write(self) -> None:
+        try:
+            while True:
+                await self._changed.wait()
+                await asyncio.sleep(INBOX_COALESCE_S)
+                self._changed.clear()
+                if self.must_recheck() and not await self.still_allowed():
+                    return
+                await self._write_changes()
+        except unavailable():
+            await self.close(UNAVAILABLE)  # the page reconnects, and loads the list anew
+
+    async def _write_changes(self) -> None:
         """One query for all that changed in the last moment, however much was said."""
-        frames, self._waiting = self._waiting, []
-        if self.must_recheck() and not await self.still_allowed():
-            return
-        latest = {frame["conversation"]: frame for frame in frames if "seq" in frame}
-        summaries = await database_hop(inbox_summaries, self.caller, {UUID(c) for c in latest})
+        latest, self._waiting = self._waiting, {}
+        ids = {UUID(conversation) for conversation in latest}
+        summaries = await database_hop(inbox_summaries, self.caller, ids)
         known = {summary["id"]: summary for summary in summaries}
         for frame in latest.values():
             await self.send_frame({**frame, "summary": known.get(frame["conversation"])})
-        if any(frame["type"] == "bus.resumed" for frame in frames):
+        if self._resumed:
+            self._resumed = False
             await self.send_frame({"type": "inbox.resumed"})
 
     async def command(self, command: dict[str, Any]) -> None:

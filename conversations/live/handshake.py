@@ -7,7 +7,6 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpRequest
 from django.http.request import validate_host
 
@@ -18,6 +17,7 @@ from opencoach.accounts.access import (
     caller_from_user,
 )
 from opencoach.accounts.scopes import Scope
+from opencoach.accounts.sessions import SessionStore
 
 
 @dataclass(frozen=True, slots=True)

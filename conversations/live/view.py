@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 # A watcher this far behind is not reading; it is let go and reconnects with `after=`.
 MOST_WAITING = 2_000
+# The log is read this far ahead of what the watcher takes.
+MOST_AHEAD = 500
 
 
 class TooSlow(Exception):
@@ -46,10 +48,13 @@ class LiveView:
         self._catching_up: asyncio.Task[None] | None = None
         # Frames arrive in the context of whoever made them; the log is read in the watcher's.
         self._context = copy_context()
+        self._too_slow = False
+        self._room = asyncio.Event()
+        self._held: list[Frame] = []
 
     async def __aenter__(self) -> "LiveView":
         await bus().watch(self._topic, self._take)
-        await self._catch_up()
+        self._start_catching_up()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -58,10 +63,13 @@ class LiveView:
             self._catching_up.cancel()
 
     async def next(self) -> Frame:
-        """The next frame to send. Raises `TooSlow` when far too many wait."""
-        if self._ready.qsize() > MOST_WAITING:
+        """The next frame to send. Raises `TooSlow` when far too many came that nobody took."""
+        if self._too_slow:
             raise TooSlow
-        return await self._ready.get()
+        frame = await self._ready.get()
+        if self._ready.qsize() < MOST_AHEAD:
+            self._room.set()
+        return frame
 
     def check(self, newest: int) -> None:
         """Tells the view how long the log is; what it lacks is read."""
@@ -72,10 +80,14 @@ class LiveView:
     # --- frames come in ------------------------------------------------------------------------
 
     def _take(self, frame: Frame) -> None:
-        if frame is RESUMED:
+        if self._ready.qsize() + len(self._held) > MOST_WAITING:
+            self._too_slow = True
+        elif frame is RESUMED:
             self._start_catching_up()
         elif "seq" in frame:
             self._take_stored(frame)
+        elif self._catching_up:  # what passes must not overtake what is stored
+            self._held.append(frame)
         elif frame["type"] == "message.delta":
             self._take_delta(frame)
         elif frame["type"] == "message.reset":
@@ -103,6 +115,8 @@ class LiveView:
         run = (frame["turn"], frame["epoch"])
         if run != self._run:
             if self._run and self._run[0] == frame["turn"]:
+                if frame["epoch"] < self._run[1]:  # a slow first run, which the second has replaced
+                    return
                 self._void(frame)
             self._run, self._length, self._index = run, 0, 0
         unseen = frame["text"][self._length - frame["offset"] :]
@@ -138,25 +152,37 @@ class LiveView:
 
     def _start_catching_up(self) -> None:
         if self._catching_up is None:
-            self._catching_up = asyncio.create_task(self._catch_up_again(), context=self._context)
+            self._catching_up = asyncio.create_task(self._catch_up(), context=self._context)
 
-    async def _catch_up_again(self) -> None:
+    async def _catch_up(self) -> None:
         try:
             while True:
-                await self._catch_up()
+                found = await self._read_on()
                 if self._newest <= self.seq:
+                    return
+                if not found:  # erased meanwhile: there is nothing to wait for
+                    self._newest = self.seq
                     return
         except Exception as error:  # noqa: BLE001 - a watcher without its log must go, not wait
             log.warning("view.catch_up_failed", error=repr(error))
             self._ready.put_nowait({"type": "view.lost"})
         finally:
             self._catching_up = None
+            held, self._held = self._held, []
+            for frame in held:
+                self._take(frame)
 
-    async def _catch_up(self) -> None:
+    async def _read_on(self) -> bool:
+        """Passes on what the log has after `seq`; returns whether that was anything."""
+        begun = self.seq
         while frames := await database_hop(stored_frames, self.conversation_id, after=self.seq):
             for frame in frames:
                 self._pass_on(frame)
             self._newest = max(self._newest, self.seq)
+            if self._ready.qsize() >= MOST_AHEAD:
+                self._room.clear()
+                await self._room.wait()
+        return self.seq > begun
 
 
 def is_answer(frame: Frame, seq: int) -> bool:

@@ -104,6 +104,8 @@ def commit_reply(
         record_entries(entries)
         next_turn = _open_next(turn) if row and row[1] else None
     if row is None:
+        if earlier := _reply_of(turn, input_seq):  # stored before, and its acknowledgement was lost
+            return Committed(earlier)
         discard(turn, record=record)
         return Committed(None)
     message = Message(
@@ -120,6 +122,12 @@ def commit_reply(
         created_at=at,
     )
     return Committed(message, next_turn)
+
+
+def _reply_of(turn: TurnKey, input_seq: int) -> Message | None:
+    return Message.objects.filter(
+        conversation_id=turn.conversation_id, seq__gt=input_seq, turn_id=turn.id
+    ).first()
 
 
 def _open_next(turn: TurnKey) -> TurnKey | None:

@@ -23,7 +23,7 @@ from conversations.turns.commit import Committed, commit_reply, fail_turn
 from conversations.turns.context import read_context
 from conversations.turns.generate import Generated, generate
 from conversations.turns.runs import Run, runs
-from opencoach.ai.calls import AllModelsFailed
+from opencoach.ai.calls import AllModelsFailed, write_entries
 from opencoach.common.hops import database_hop
 from opencoach.common.rls import enter_workspace
 from opencoach.common.tracing import bind_trace_id
@@ -41,6 +41,14 @@ async def handle_message(
     The caller has named the workspace and checked that this client may write here. The turn runs
     on the home loop and outlives the request. Raises `Missing`, `WrongMode`, `Invalid`.
     """
+    taking = _take(conversation_id, content, client_message_id, author_name)
+    # Whoever asked may be gone in the middle of it; what is stored is also announced and answered.
+    return await asyncio.shield(asyncio.create_task(taking))
+
+
+async def _take(
+    conversation_id: UUID, content: str, client_message_id: str | None, author_name: str
+) -> Accepted:
     accepted = await database_hop(
         accept,
         conversation_id=conversation_id,
@@ -79,16 +87,26 @@ async def run_turn(run: Run) -> None:
     bind_trace_id(turn.trace_id)
     try:
         generated = await _generate_until_settled(run)
-        committed = await _commit(run, generated)
     except AllModelsFailed as failure:
         await _fail(run, failure)
-        return
+    else:
+        # From here on a takeover decides in the database; stopping in the middle would only lose
+        # the ledger of a call that was made, or the news of a reply that was stored.
+        await asyncio.shield(asyncio.create_task(_settle(run, generated)))
+
+
+async def _settle(run: Run, generated: Generated) -> None:
+    try:
+        committed = await _commit(run, generated)
+    except Exception:
+        await write_entries(generated.entries)
+        raise
     if committed.message is None:
         run.reply.close()
-        log.info("turn.discarded", turn=str(turn.id))
+        log.info("turn.discarded", turn=str(run.turn.id))
         return
     run.reply.finish()
-    announce(turn.workspace_id, message_frame(committed.message))
+    announce(run.turn.workspace_id, message_frame(committed.message))
     if committed.next_turn:
         start(committed.next_turn)
 

@@ -65,6 +65,7 @@ class Run:
             self._generation.cancel()
 
     def cancel(self) -> None:
+        self._merging = False
         self.reply.close()
         self.task.cancel()
 
@@ -80,6 +81,8 @@ class Runs:
     def start(self, turn: TurnKey, work: Callable[[Run], Awaitable[None]]) -> Run:
         run = Run(turn)
         self._runs[turn.conversation_id] = run
+        if turn.attempt > 1:  # nobody was told of a message just now, so nobody said they watch
+            bus().expect_watcher(conversation_topic(turn.conversation_id))
         run.task = asyncio.create_task(self._run(run, work))
         if self._heart is None or self._heart.done():
             self._heart = asyncio.create_task(self._beat())

@@ -34,7 +34,9 @@ def expired_turns() -> list[tuple[UUID, UUID]]:
 def reclaim(workspace_id: UUID, turn_id: UUID) -> TurnKey | Failed | None:
     """Takes an expired turn over, to be run here; `None` where somebody else was quicker."""
     with workspace_scope(workspace_id), transaction.atomic():
-        turn = Turn.objects.get(id=turn_id)
+        turn = Turn.objects.filter(id=turn_id).first()
+        if turn is None:  # erased with its client
+            return None
         conversation = locked(turn.conversation_id)
         turn.refresh_from_db()
         if turn.status != TurnStatus.RUNNING or turn.lease_until >= now():

@@ -20,6 +20,7 @@ from opencoach.ai.providers.base import (
     Usage,
 )
 from opencoach.ai.providers.registry import provider
+from opencoach.ai.storable import StorableText, storable
 from opencoach.ai.terms import CallContext, Failure, Limits, ModelChoice
 from usage.models import LedgerEntry, Status
 
@@ -51,6 +52,7 @@ class Attempt:
         self._started = time.perf_counter()
         self._first_due = self._time() + limits.first_token_s
         self._ttft_ms: int | None = None
+        self._text = StorableText()
         self._characters = 0
         self._usage: Usage | None = None
         self._stopped = False
@@ -65,7 +67,11 @@ class Attempt:
             raise ProviderFault("cut", "the stream ended without a stop") from None
         except TimeoutError:
             raise ProviderFault("timeout", self._limit_passed()) from None
+        if isinstance(event, TextDelta):
+            event = TextDelta(self._text.storable(event.text))
         self._note(event)
+        if isinstance(event, Stop) and not self.delivered:
+            raise ProviderFault("empty", f"stopped ({event.reason}) without a word")
         return event
 
     def _opened(self) -> AsyncIterator[StreamEvent]:
@@ -82,7 +88,8 @@ class Attempt:
     def _note(self, event: StreamEvent) -> None:
         if isinstance(event, TextDelta):
             self._characters += len(event.text)
-            self._delivers()
+            if event.text:
+                self._delivers()
         elif isinstance(event, ToolCall):
             self._characters += len(event.name) + estimates.json_characters(event.arguments)
             self._delivers()
@@ -133,7 +140,7 @@ class Attempt:
             attempt=number,
             replaces_id=replaces_id,
             status=status,
-            error=_storable(str(failure))[:200] if failure else "",
+            error=storable(str(failure))[:200] if failure else "",
             prompt_tokens=prompt,
             completion_tokens=completion,
             cached_tokens=cached,
@@ -156,8 +163,3 @@ class Attempt:
             completion = max(completion, named.completion_tokens)
             return named.prompt_tokens, completion, named.cached_tokens
         return estimates.prompt_tokens(self._request), completion, 0
-
-
-def _storable(text: str) -> str:
-    """A provider's words may hold what PostgreSQL's text cannot: a NUL, half a surrogate pair."""
-    return text.replace("\x00", "�").encode("utf-8", "replace").decode()

@@ -50,6 +50,7 @@ __all__ = [
     "NoModel",
     "Reset",
     "close_models",
+    "write_entries",
 ]
 
 log = structlog.get_logger(__name__)
@@ -112,7 +113,7 @@ class ModelCall:
                 await self._cancelled(*self._current)
         finally:
             if entries := self.take_entries():
-                await _write_through(entries)
+                await write_entries(entries)
 
     def __aiter__(self) -> Self:
         return self
@@ -204,7 +205,7 @@ async def close_models() -> None:
     await close_breaker()
 
 
-async def _write_through(entries: list[LedgerEntry]) -> None:
+async def write_entries(entries: list[LedgerEntry]) -> None:
     """Writes even where the waiting task is cancelled meanwhile. Raises nothing: the answer
     stands, or another error is on its way; what could not be written is in the log."""
     write = asyncio.create_task(_write(entries))

@@ -76,6 +76,16 @@ async def test_a_fault_after_it_resets_and_starts_again_on_the_next_model(
     assert_ledger_is(model_server, here.trace_id, heard.entries)
 
 
+@pytest.mark.parametrize("vendor", VENDORS)
+async def test_a_reply_without_a_word_is_no_answer(model_server: ModelServer, vendor: str) -> None:
+    ask, here = request(), context()
+    chain = [choice(model_server, "m!tokens@0", vendor), choice(model_server, "m2!ok")]
+    heard = await listen(ModelCall(ask, chain, here, QUICK))
+    assert heard.text == model_server.reply_to(ask.messages[0].content)
+    assert [entry.status for entry in heard.entries] == ["failed", "ok"]
+    assert heard.entries[0].error.startswith("empty")
+
+
 async def test_the_only_model_is_asked_again(model_server: ModelServer) -> None:
     ask, here = request(), context()
     model_server.script("error_event@3!tps@500", "ok", marker=ask.messages[0].content)

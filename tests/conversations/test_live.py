@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from conversations.models import Conversation
+from conversations.models import Conversation, Message
 from conversations.services import start_conversation
+from opencoach.accounts.services import create_api_key
 from opencoach.common.rls import workspace_scope
 from tests.conftest import Cast
 from tests.live import WebProcess, whole_text
@@ -271,6 +272,42 @@ def test_a_client_token_opens_its_own_conversations_and_no_other(
         assert socket.next()["code"] == "not_found"
     with web.socket(address, token="oct_forged") as socket:
         assert socket.next()["code"] == "unknown_token"
+
+
+def test_a_key_that_may_only_read_cannot_speak_for_a_client(
+    web: WebProcess, committed_cast: Cast, conversation: Conversation
+) -> None:
+    with workspace_scope(committed_cast.workspace.id):
+        _, key = create_api_key(
+            workspace=committed_cast.workspace, name="reader", scopes=["conversations:read"]
+        )
+    with web.socket(f"/ws/conversations/{conversation.id}/", token=key) as socket:
+        assert socket.next()["type"] == "hello"
+        for command in ({"type": "message.send", **message()}, {"type": "typing"}):
+            socket.connection.send(json.dumps(command))
+            assert socket.next()["code"] == "not_allowed"
+    with workspace_scope(committed_cast.workspace.id):
+        assert not conversation.messages.exists()
+
+
+def test_a_log_of_thousands_is_read_from_its_start_once_and_in_order(
+    web: WebProcess, committed_cast: Cast, conversation: Conversation
+) -> None:
+    with workspace_scope(committed_cast.workspace.id):
+        Message.objects.bulk_create(
+            Message(
+                workspace=committed_cast.workspace,
+                conversation=conversation,
+                seq=seq,
+                source="client",
+                content=f"No. {seq}",
+            )
+            for seq in range(1, 2502)
+        )
+        Conversation.objects.filter(id=conversation.id).update(last_seq=2501)
+    with web.socket(f"/ws/conversations/{conversation.id}/?after=0", committed_cast.dana) as dana:
+        dana.until("hello")
+        assert [dana.next()["seq"] for _ in range(2501)] == list(range(1, 2502))
 
 
 def test_another_site_cannot_open_a_socket_with_the_session(

@@ -2,10 +2,7 @@
 
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,7 +16,7 @@ from conversations.services import start_conversation
 from opencoach.common.rls import workspace_scope
 from opencoach.embedded.processes import package_folder
 from tests.conftest import Cast
-from tests.live import PROJECT, Socket, WebProcess, own_keys, web_process, whole_text
+from tests.live import Socket, WebProcess, own_keys, web_process, whole_text
 from tests.model_server import ModelServer
 
 
@@ -30,26 +27,6 @@ def conversations(committed_cast: Cast, model_server: ModelServer) -> list[Conve
     with workspace_scope(committed_cast.workspace.id):
         assert committed_cast.dana.client
         return [start_conversation(client=committed_cast.dana.client) for _ in range(5)]
-
-
-@contextmanager
-def worker(web: WebProcess) -> Iterator[None]:
-    """Celery's worker and beat, as `serve` has them, on the web process's environment."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "celery", "-A", "opencoach", "worker", "--beat"),
-            *("--pool", "solo", "--without-gossip", "--without-mingle", "-s", "/dev/null"),
-            *("--scheduler", "celery.beat:Scheduler", "--loglevel", "ERROR"),
-        ],
-        cwd=PROJECT,
-        env=web.environment,
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def test_kill_9_in_mid_turn_leaves_every_message_once_with_one_reply(
@@ -66,7 +43,7 @@ def test_kill_9_in_mid_turn_leaves_every_message_once_with_one_reply(
         killed_at = time.monotonic()
         model_server.default(tokens=10, tps=0)
         web.start()
-        with worker(web), web.socket(f"{address}?after=0", committed_cast.dana) as dana:
+        with web.socket(f"{address}?after=0", committed_cast.dana) as dana:
             completed = dana.until("message.completed")
             answered = wait_for_replies(committed_cast, conversations)
             assert time.monotonic() - killed_at < 30

@@ -94,6 +94,7 @@ FaultKind = Literal[
     "bad_chunk",  # bytes that are not the wire format
     "error_event",  # the provider reported an error inside the stream
     "bad_tool_arguments",  # a tool call whose arguments are not a JSON object
+    "empty",  # a whole reply without a word or a tool call, as a content filter leaves it
     "bad_request",  # 400, 404, 413, 422: the same request fails again
     "auth",  # 401, 403
 ]
