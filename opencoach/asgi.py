@@ -12,9 +12,6 @@ from django.core.asgi import get_asgi_application
 from twisted.internet.defer import Deferred
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "opencoach.settings")
-# A database thread that computes lets go of the interpreter after 5 ms by default, and each socket
-# of the process waits for it. Half a millisecond costs nothing measurable and is not felt.
-sys.setswitchinterval(0.0005)
 _django = get_asgi_application()
 
 from conversations.routing import websocket_urlpatterns  # noqa: E402 - after Django is set up

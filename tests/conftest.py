@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 
 import pytest
-from django.contrib.auth.hashers import make_password
+from django.conf import settings
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.test import Client as Browser
 
 from opencoach.accounts.models import Client, Coach, Membership, Role, User, Workspace
@@ -43,9 +44,18 @@ class Cast:
     """Charlie's client."""
 
 
+class QuickHasher(PBKDF2PasswordHasher):
+    """The real one, less patient: guessing these passwords is no secret's loss."""
+
+    iterations = 1_000
+
+
+def pytest_configure() -> None:
+    settings.PASSWORD_HASHERS = ["tests.conftest.QuickHasher"]
+
+
 @cache
 def _password_hash() -> str:
-    """Made once: it is slow on purpose, and the cast has five people."""
     return make_password(PASSWORD)
 
 

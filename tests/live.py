@@ -195,14 +195,13 @@ def web_process(model_server: ModelServer, **environment: str) -> Iterator[WebPr
 
 
 @pytest.fixture(scope="session")
-def _web(django_db_setup: None, model_server: ModelServer) -> Iterator[WebProcess]:
-    with web_process(model_server) as web:
+def _web(django_db_setup: None, model_server_process: ModelServer) -> Iterator[WebProcess]:
+    with web_process(model_server_process) as web:
         yield web
 
 
 @pytest.fixture
 def web(_web: WebProcess, committed_cast: Cast, model_server: ModelServer) -> WebProcess:
     """The web process, with the cast in its database and nothing scripted."""
-    model_server.reset()
     own_keys(committed_cast)
     return _web

@@ -26,7 +26,6 @@ from tests.model_server import ModelServer
 @pytest.fixture
 def models(model_server: ModelServer, settings: Any) -> Callable[..., None]:
     """`models("gpt-test!cut", anthropic="claude-test")`: which models the clone asks."""
-    model_server.reset()
 
     def use(openai: str = "gpt-test", anthropic: str = "", **limits: float) -> None:
         settings.OPENAI_API_KEY, settings.OPENAI_MODEL = "sk-test", openai

@@ -22,7 +22,6 @@ from tests.model_server import ModelServer
 
 @pytest.fixture
 def conversations(committed_cast: Cast, model_server: ModelServer) -> list[Conversation]:
-    model_server.reset()
     own_keys(committed_cast)
     with workspace_scope(committed_cast.workspace.id):
         assert committed_cast.dana.client

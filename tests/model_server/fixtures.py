@@ -8,6 +8,13 @@ from tests.model_server import ModelServer
 
 
 @pytest.fixture(scope="session")
-def model_server() -> Iterator[ModelServer]:
+def model_server_process() -> Iterator[ModelServer]:
     with ModelServer() as server:
         yield server
+
+
+@pytest.fixture
+def model_server(model_server_process: ModelServer) -> ModelServer:
+    """The server with nothing scripted, whatever the test before it asked for."""
+    model_server_process.reset()
+    return model_server_process
