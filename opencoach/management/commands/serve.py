@@ -17,7 +17,13 @@ class Command(BaseCommand):
         port = int(os.environ.get("PORT") or 8000)
         parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
         parser.add_argument("--port", type=int, default=port, help="default: $PORT, or 8000")
-        parser.add_argument("--web-processes", type=int, default=1, metavar="N")
+        parser.add_argument(
+            "--web-processes",
+            type=int,
+            default=default_web_processes(),
+            metavar="N",
+            help="default: one a core, at most four",
+        )
         parser.add_argument("--worker-processes", type=int, default=2, metavar="N")
         parser.add_argument("--no-worker", action="store_true", help="web only")
         parser.add_argument(
@@ -35,6 +41,11 @@ class Command(BaseCommand):
             if error.errno != errno.EADDRINUSE:
                 raise
             raise CommandError(_port_in_use(options["port"])) from error
+
+
+def default_web_processes() -> int:
+    """One a core: Python runs on one core a process. More than four is for whoever measures it."""
+    return min(os.cpu_count() or 1, 4)
 
 
 def _options(options: dict[str, Any]) -> Options:
