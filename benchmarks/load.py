@@ -59,6 +59,16 @@ class Conversation:
         self._socket = socket
         self._tokens = tokens
         self.said = 0
+        self._frames: asyncio.Queue[aiohttp.WSMessage] = asyncio.Queue()
+        # Reads on while nobody talks: a server's ping is answered only by who reads.
+        self._reader = asyncio.create_task(self._read_on())
+
+    async def _read_on(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            self._frames.put_nowait(message)
+            if message.type is not aiohttp.WSMsgType.TEXT:
+                return
 
     async def turn(self, measured: Measured, began: float) -> None:
         text = f"{random.choice(QUESTIONS)} ({uuid4().hex[:8]})"
@@ -71,6 +81,7 @@ class Conversation:
                 first, deltas, whole = await self._read()
         except (TurnFailed, TimeoutError, OSError, aiohttp.ClientError, RuntimeError) as error:
             measured.errors.append(repr(error))
+            await asyncio.sleep(1)  # a socket that is gone must not make a loop of errors
             return
         ended = time.perf_counter()
         if "".join(deltas) != whole:
@@ -87,8 +98,9 @@ class Conversation:
         """When the first delta came, all deltas after the last reset, the stored message."""
         first, deltas = 0.0, []
         while True:
-            message = await self._socket.receive()
+            message = await self._frames.get()
             if message.type is not aiohttp.WSMsgType.TEXT:
+                self._frames.put_nowait(message)  # it stays ended for the next turn
                 raise TurnFailed(f"the socket ended: {message.type!r} {message.data!r}")
             frame = json.loads(message.data)
             match frame["type"]:
